@@ -1,0 +1,192 @@
+"""The rows of a profile: one per layer, stage, phase and op, and the tree of who called whom.
+
+All quantities are per step. ``total_`` includes the layers called from it, ``self_`` does not. ``total`` is the sum
+over the outermost calls of a layer (recursion is not added twice), ``self`` the sum over all of its calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from layerprof.records.base import Bound, Distribution, Energy, FrozenMapping, Kind, Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantities:
+    """What is measured of a layer, a stage, a phase, or one of a layer's phases; per step.
+
+    Attributes:
+        calls: calls in the first measured step.
+        total_s, self_s: host wall time; None without a time pass.
+        device_total_s, device_self_s: device kernel time; None without an ops pass on a device.
+        concurrent_s: the part of ``self_s`` that was spent on other threads than the step's.
+        flops, self_flops: floating-point operations, a multiply-add being two; None without a flops pass.
+        causal_flops: ``flops`` with causal attention counted as the triangle it needs.
+        bytes_moved, self_bytes_moved: least traffic: distinct inputs, weights and outputs of the ops.
+        output_bytes: bytes of the tensors that its calls returned.
+        allocated_bytes: bytes newly allocated during its calls, freed ones included.
+        peak_bytes: the most bytes alive at once during a call beyond those alive when it began.
+        energy, self_energy: joules and how they were got.
+    """
+
+    calls: int = 0
+    total_s: Distribution | None = None
+    self_s: Distribution | None = None
+    device_total_s: Distribution | None = None
+    device_self_s: Distribution | None = None
+    concurrent_s: Distribution | None = None
+    flops: int | None = None
+    self_flops: int | None = None
+    causal_flops: int | None = None
+    bytes_moved: int | None = None
+    self_bytes_moved: int | None = None
+    output_bytes: int | None = None
+    allocated_bytes: int | None = None
+    peak_bytes: int | None = None
+    energy: Energy | None = None
+    self_energy: Energy | None = None
+
+    @property
+    def macs(self) -> float | int | None:
+        """Multiply-adds: half of ``flops``."""
+        return _half(self.flops)
+
+    @property
+    def self_macs(self) -> float | int | None:
+        """Multiply-adds of its own ops: half of ``self_flops``."""
+        return _half(self.self_flops)
+
+
+def _half(flops: int | None) -> float | int | None:
+    if flops is None:
+        return None
+    return flops // 2 if flops % 2 == 0 else flops / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpProfile:
+    """One kind of op inside a layer: same name, same shapes; from the ops pass.
+
+    Attributes:
+        name: such as ``aten::addmm``.
+        shapes: of its tensor inputs, in order.
+        calls: per step.
+        self_s: host time without the ops it called.
+        device_s: device time of the kernels it launched, or None without a device.
+        flops: by our formulas, or None where the op was not counted.
+    """
+
+    name: str
+    shapes: tuple[tuple[int, ...], ...]
+    calls: int
+    self_s: Distribution | None
+    device_s: Distribution | None
+    flops: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerProfile(Quantities):
+    """One module instance and what it took.
+
+    Attributes:
+        path: the first name that ``named_modules()`` gives it; "" is the root.
+        aliases: its other names.
+        type_name: its class's name.
+        kind: what sort of layer it is.
+        depth: dots in the path plus one; the root has 0.
+        stage: the one stage it belongs to.
+        param_count, param_bytes: distinct parameters of it and all modules in it.
+        by_phase: the same quantities for each phase it ran in.
+        ops: the ops of its own, from the ops pass.
+        flops_per_s, intensity, bound, efficiency: its place under the roofline.
+        provenance: how its time was got.
+        shared: whether a kernel of it was fused over several layers.
+    """
+
+    path: str
+    aliases: tuple[str, ...] = ()
+    type_name: str
+    kind: Kind
+    depth: int
+    stage: str
+    param_count: int | None = None
+    param_bytes: int | None = None
+    by_phase: FrozenMapping[Quantities] = field(default_factory=FrozenMapping)
+    ops: tuple[OpProfile, ...] = ()
+    flops_per_s: float | None = None
+    intensity: float | None = None
+    bound: Bound | None = None
+    efficiency: float | None = None
+    provenance: Provenance = "measured"
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageProfile(Quantities):
+    """A named group of layers; every layer is in exactly one, and a stage is the sum of its layers' ``self``.
+
+    A stage has no children outside itself, so its ``total_`` and ``self_`` quantities are the same numbers.
+
+    Attributes:
+        name: such as ``vision.blocks``.
+        paths: its layers, in definition order.
+        param_count, param_bytes: distinct parameters that its layers own themselves.
+    """
+
+    name: str
+    paths: tuple[str, ...] = ()
+    param_count: int | None = None
+    param_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseProfile(Quantities):
+    """A part of the step in time: forward, or vision, qformer, prefill, decode.
+
+    Attributes:
+        name: of the phase.
+        steps: how often it ran in one step (decode steps, for instance).
+    """
+
+    name: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallNode:
+    """A layer as called from one place: the tree of who called whom, merged over repeated calls and steps.
+
+    The top node has the path "". Where the step consists of calls of the root alone, it is the root's node; where
+    the step reaches layers without it (``generate``), it is the step's range: ``calls`` 0, no self time, and its
+    ``total_s`` is the whole step.
+
+    Attributes:
+        path: of the layer; the rows of a profile are sums over the nodes of one path.
+        called_as: the name it was reached by, where the caller's names tell it; else the path.
+        phase: the phase of the calls.
+        calls: from this place, in the first measured step.
+        total_s, self_s: host time of the calls from this place.
+        flops, self_flops: of the calls from this place.
+        is_concurrent: whether these calls ran on another thread than the step's.
+        children: in order of their first call.
+    """
+
+    path: str
+    called_as: str
+    phase: str
+    calls: int
+    total_s: Distribution | None = None
+    self_s: Distribution | None = None
+    flops: int | None = None
+    self_flops: int | None = None
+    is_concurrent: bool = False
+    children: tuple[CallNode, ...] = ()
+
+    def walk(self) -> Iterator[CallNode]:
+        """This node and everything below it, callers before the called."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(node.children))

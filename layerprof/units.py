@@ -1,0 +1,102 @@
+"""Numbers to text, with one scale for a whole column.
+
+What a number means is in its field's name (``_s``, ``_bytes``, ``flops``); this file only chooses how many thousands
+to divide by, once for each column, so that the rows of a table can be compared by eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Quantity = Literal["s", "flops", "macs", "bytes", "j", "w", "hz", "count", "ratio"]
+
+MISSING = "–"  # what was not measured: never a 0, never an empty cell
+
+_SI = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+_BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, ""))
+
+_LADDERS: dict[Quantity, tuple[tuple[float, str], ...]] = {
+    "s": _SMALL,
+    "flops": _SI,
+    "macs": _SI,
+    "bytes": _BINARY,
+    "j": (*_SI[:-1], *_SMALL),
+    "w": (*_SI[:-1], *_SMALL),
+    "hz": _SI,
+    "count": _SI,
+    "ratio": ((1.0, ""),),
+}
+_NAMES: dict[Quantity, str] = {
+    "s": "s",
+    "flops": "FLOP",
+    "macs": "MAC",
+    "bytes": "B",
+    "j": "J",
+    "w": "W",
+    "hz": "Hz",
+    "count": "",
+    "ratio": "",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """One unit for a column: a number divided by ``divisor`` is in ``label``.
+
+    Attributes:
+        divisor: in the quantity's base unit.
+        label: the unit's symbol, such as ``ms``, ``GFLOP`` or ``MiB``; empty for plain counts.
+    """
+
+    divisor: float
+    label: str
+
+    def text(self, value: float | None, *, digits: int = 3) -> str:
+        """The number in this unit, to ``digits`` significant digits; a dash where it is None."""
+        if value is None:
+            return MISSING
+        if value == 0:
+            return "0"
+        return significant(value / self.divisor, digits=digits)
+
+
+def scale_for(values: Iterable[float | None], quantity: Quantity) -> Scale:
+    """The scale in which the largest of ``values`` reads between 1 and 1000.
+
+    Args:
+        values: the column; None and zeros do not count.
+        quantity: what the column holds, which decides the ladder of units (bytes go by 1024).
+    """
+    largest = max((abs(value) for value in values if value), default=0.0)
+    ladder = _LADDERS[quantity]
+    base = next((step for step in ladder if step[0] == 1.0), ladder[-1])
+    divisor, prefix = next((step for step in ladder if largest >= step[0]), ladder[-1] if largest else base)
+    return Scale(divisor=divisor, label=f"{prefix}{_NAMES[quantity]}")
+
+
+def with_unit(value: float | None, quantity: Quantity, *, digits: int = 3) -> str:
+    """A single number with its own unit, for running text: ``12.3 ms``, ``751 GFLOP``; a dash where it is None."""
+    if value is None:
+        return MISSING
+    scale = scale_for([value], quantity)
+    return f"{scale.text(value, digits=digits)} {scale.label}".rstrip()
+
+
+def significant(value: float, *, digits: int = 3) -> str:
+    """The number to ``digits`` significant digits without an exponent, for magnitudes that a table column holds."""
+    if value == 0:
+        return "0"
+    magnitude = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    if magnitude:
+        return f"{value:,.{max(0, digits - magnitude)}f}"
+    return f"{value:.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
+
+
+def percent(part: float | None, whole: float | None, *, digits: int = 1) -> str:
+    """The share of ``part`` in ``whole`` in percent; a dash where either is missing or the whole is 0."""
+    if part is None or not whole:
+        return MISSING
+    return f"{100 * part / whole:.{digits}f} %"

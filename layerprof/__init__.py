@@ -1,8 +1,140 @@
 """layerprof tells which layer of a PyTorch model spends the time, the FLOPs and the memory, and closes the books.
 
-Importing this package loads nothing heavy; every public name is imported on first use.
+    import layerprof as lp
+
+    profile = lp.profile(model, inputs)
+    print(profile)
+
+Importing the package loads nothing heavy: every public name is imported on its first use (PEP 562). No room is named
+like a function of this page, since importing a submodule would put the module in the function's place.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layerprof import models
+    from layerprof.errors import (
+        InputError,
+        LayerprofError,
+        MeasurementError,
+        MeasurementInterruptedError,
+        RecordError,
+        UnavailableError,
+    )
+    from layerprof.flops import register_flops
+    from layerprof.output import save
+    from layerprof.profiling import Profiler, count_flops, profile
+    from layerprof.records import (
+        CallNode,
+        CellRecord,
+        Check,
+        Distribution,
+        Energy,
+        FlopReport,
+        LayerProfile,
+        Note,
+        OpProfile,
+        Overhead,
+        PhaseProfile,
+        Profile,
+        StageProfile,
+        SweepRecord,
+        UncountedOp,
+    )
+    from layerprof.report import render
+    from layerprof.store import load
+    from layerprof.sweeping import Plan, plans, sweep
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CallNode",
+    "CellRecord",
+    "Check",
+    "Distribution",
+    "Energy",
+    "FlopReport",
+    "InputError",
+    "LayerProfile",
+    "LayerprofError",
+    "MeasurementError",
+    "MeasurementInterruptedError",
+    "Note",
+    "OpProfile",
+    "Overhead",
+    "PhaseProfile",
+    "Plan",
+    "Profile",
+    "Profiler",
+    "RecordError",
+    "StageProfile",
+    "SweepRecord",
+    "UnavailableError",
+    "UncountedOp",
+    "__version__",
+    "count_flops",
+    "load",
+    "models",
+    "plans",
+    "profile",
+    "register_flops",
+    "render",
+    "save",
+    "sweep",
+]
+
+_MODULES = {"models": "layerprof.models", "plans": "layerprof.sweeping.plans"}
+_NAMES_OF = {
+    "layerprof.errors": (
+        "InputError",
+        "LayerprofError",
+        "MeasurementError",
+        "MeasurementInterruptedError",
+        "RecordError",
+        "UnavailableError",
+    ),
+    "layerprof.flops": ("register_flops",),
+    "layerprof.profiling": ("Profiler", "count_flops", "profile"),
+    "layerprof.records": (
+        "CallNode",
+        "CellRecord",
+        "Check",
+        "Distribution",
+        "Energy",
+        "FlopReport",
+        "LayerProfile",
+        "Note",
+        "OpProfile",
+        "Overhead",
+        "PhaseProfile",
+        "Profile",
+        "StageProfile",
+        "SweepRecord",
+        "UncountedOp",
+    ),
+    "layerprof.output": ("save",),
+    "layerprof.report": ("render",),
+    "layerprof.store": ("load",),
+    "layerprof.sweeping": ("Plan", "sweep"),
+}
+_HOME_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """The public name, imported now; it is kept, so this runs once for each."""
+    if name in _MODULES:
+        value: object = importlib.import_module(_MODULES[name])
+    elif name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not, and what has been imported so far."""
+    return sorted({*__all__, *globals()})

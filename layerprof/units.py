@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Quantity = Literal["s", "flops", "macs", "bytes", "j", "w", "hz", "count", "ratio"]
+Quantity = Literal["s", "flops", "flops_per_s", "macs", "bytes", "j", "w", "hz", "count", "ratio"]
 
 MISSING = "–"  # what was not measured: never a 0, never an empty cell
 
@@ -21,6 +21,7 @@ _BINARY = ((2.0**40, "Ti"), (2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (
 _LADDERS: dict[Quantity, tuple[tuple[float, str], ...]] = {
     "s": _SMALL,
     "flops": _SI,
+    "flops_per_s": _SI,
     "macs": _SI,
     "bytes": _BINARY,
     "j": (*_SI[:-1], *_SMALL),
@@ -32,6 +33,7 @@ _LADDERS: dict[Quantity, tuple[tuple[float, str], ...]] = {
 _NAMES: dict[Quantity, str] = {
     "s": "s",
     "flops": "FLOP",
+    "flops_per_s": "FLOP/s",
     "macs": "MAC",
     "bytes": "B",
     "j": "J",

@@ -18,6 +18,7 @@ from layerprof.records.flops import FlopReport
 from layerprof.records.layers import CallNode, LayerProfile, OpProfile, PhaseProfile, Quantities, StageProfile
 from layerprof.records.profile import Environment, MemorySummary, PartInfo, Profile, ProfileSpec, Timeline
 from layerprof.records.samples import Prompt, Sample
+from layerprof.records.structure import LayerInfo
 from layerprof.records.sweeps import AxisValue, CellFailure, CellRecord, CellStatus, PlanRecord, SweepRecord
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "FlopReport",
     "FrozenMapping",
     "Kind",
+    "LayerInfo",
     "LayerProfile",
     "MemorySummary",
     "Note",

@@ -1,0 +1,164 @@
+"""The invariants of a profile, each as a check with the numbers behind its verdict.
+
+Only what must hold is a check. Noise, overhead and unsteadiness are notes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from fnmatch import fnmatchcase
+
+from layerprof.records import Check, Distribution, LayerProfile, Profile, Quantities
+
+_RELATIVE = 1e-9  # of the step; samples are integer nanoseconds as floats, so only their sums round
+_NAMES = (
+    "paths_unique",
+    "stages_partition",
+    "host_time_books",
+    "flops_books",
+    "call_tree_nests",
+    "call_tree_is_rows",
+    "finite_and_non_negative",
+    "missing_is_explained",
+)
+
+
+def checks_of(profile: Profile) -> tuple[Check, ...]:
+    """The verdict on every invariant that the record's quantities allow to be checked."""
+    verdicts = (
+        _paths(profile),
+        _stages(profile),
+        _host_time(profile),
+        _flops(profile),
+        _nesting(profile),
+        _tree_rows(profile),
+        _finite(profile),
+        _explained(profile),
+    )
+    return tuple(
+        Check(name=name, ok=verdict[0], detail=verdict[1])
+        for name, verdict in zip(_NAMES, verdicts, strict=True)
+        if verdict is not None
+    )
+
+
+_Verdict = tuple[bool, str] | None
+
+
+def _paths(profile: Profile) -> _Verdict:
+    names = [name for layer in profile.layers for name in (layer.path, *layer.aliases)]
+    return len(names) == len(set(names)), f"{len(profile.layers)} layers under {len(names)} names"
+
+
+def _stages(profile: Profile) -> _Verdict:
+    members = sorted(path for stage in profile.stages for path in stage.paths)
+    is_partition = members == sorted(layer.path for layer in profile.layers)
+    return is_partition, f"{len(profile.stages)} stages hold {len(members)} of {len(profile.layers)} layers"
+
+
+def _host_time(profile: Profile) -> _Verdict:
+    if profile.step_s is None or profile.unattributed_s is None:
+        return None
+    rows = [_on_step_thread(layer) for layer in profile.layers if layer.self_s is not None]
+    errors = [
+        abs(math.fsum(row[step] for row in rows) + left - whole) / whole if whole else 0.0
+        for step, (whole, left) in enumerate(zip(profile.step_s.samples, profile.unattributed_s.samples, strict=True))
+    ]
+    worst = max(errors)
+    left = profile.unattributed_s.median
+    is_closed = worst <= _RELATIVE and min(profile.unattributed_s.samples) >= 0
+    return is_closed, f"layers + unattributed ({left:.3g} s) differ from the step by at most {worst:.1e} of it"
+
+
+def _on_step_thread(layer: LayerProfile) -> Sequence[float]:
+    if layer.self_s is None:
+        return ()
+    if layer.concurrent_s is None:
+        return layer.self_s.samples
+    return [own - other for own, other in zip(layer.self_s.samples, layer.concurrent_s.samples, strict=True)]
+
+
+def _flops(profile: Profile) -> _Verdict:
+    whole = _sum_flops(profile)
+    if whole is None or profile.unattributed_flops is None:
+        return None
+    parts = profile.unattributed_flops + sum(layer.self_flops or 0 for layer in profile.layers)
+    return parts == whole, f"layers + unattributed = {parts}, step = {whole}"
+
+
+def _sum_flops(profile: Profile) -> int | None:
+    counted = [phase.flops for phase in profile.phases if phase.flops is not None]
+    return sum(counted) if counted else None
+
+
+def _nesting(profile: Profile) -> _Verdict:
+    if profile.call_tree is None or profile.call_tree.total_s is None:
+        return None
+    late = [
+        f"{child.path} in {node.path or 'the root'}"
+        for node in profile.call_tree.walk()
+        for child in node.children
+        if not child.is_concurrent and _exceeds(child.total_s, node.total_s)
+    ]
+    return not late, f"{len(late)} calls longer than their callers" + (f", first {late[0]}" if late else "")
+
+
+def _exceeds(part: Distribution | None, whole: Distribution | None) -> bool:
+    if part is None or whole is None:
+        return False
+    return any(inner > outer * (1 + _RELATIVE) for inner, outer in zip(part.samples, whole.samples, strict=True))
+
+
+def _tree_rows(profile: Profile) -> _Verdict:
+    if profile.call_tree is None:
+        return None
+    sums: dict[str, list[float]] = {}
+    for node in profile.call_tree.walk():
+        entry = sums.setdefault(node.path, [0.0, 0.0])
+        entry[0] += math.fsum(node.self_s.samples) if node.self_s else 0.0
+        entry[1] += node.self_flops or 0
+    wrong = [layer.path for layer in profile.layers if not _agrees(layer, sums.get(layer.path, [0.0, 0.0]))]
+    return not wrong, f"{len(wrong)} rows differ from the call tree" + (f", first {wrong[0]!r}" if wrong else "")
+
+
+def _agrees(layer: LayerProfile, sums: Sequence[float]) -> bool:
+    own = math.fsum(layer.self_s.samples) if layer.self_s else sums[0]
+    return math.isclose(own, sums[0], rel_tol=_RELATIVE, abs_tol=1e-12) and (layer.self_flops or 0) == sums[1]
+
+
+def _finite(profile: Profile) -> _Verdict:
+    wrong = [
+        f"{name} of {row.path or 'the root'}"
+        for row in profile.layers
+        for name, value in _numbers(row)
+        if not all(math.isfinite(number) and number >= 0 for number in value)
+    ]
+    return not wrong, f"{len(wrong)} negative or not finite" + (f", first {wrong[0]}" if wrong else "")
+
+
+def _numbers(row: Quantities) -> Iterator[tuple[str, Sequence[float]]]:
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if isinstance(value, Distribution):
+            yield field.name, value.samples
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield field.name, (value,)
+
+
+def _explained(profile: Profile) -> _Verdict:
+    scopes: dict[str, list[str]] = {}
+    for note in profile.notes:
+        scopes.setdefault(note.quantity, []).append(note.scope)
+    silent = [
+        f"{field.name} of {layer.path or 'the root'}"
+        for layer in profile.layers
+        for field in fields(layer)
+        if getattr(layer, field.name) is None and not _covers(scopes.get(field.name, ()), layer.path)
+    ]
+    return not silent, f"{len(silent)} missing without a note" + (f", first {silent[0]}" if silent else "")
+
+
+def _covers(scopes: Sequence[str], path: str) -> bool:
+    return any(scope in ("*", path) or fnmatchcase(path, scope) for scope in scopes)

@@ -1,0 +1,106 @@
+"""From the call graphs of the passes to the one call tree of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerprof.attribute.base import NO_PARENT, CallGraph, IntArray
+from layerprof.records import CallNode, Distribution, LayerInfo
+
+_NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeColumns:
+    """Numbers of the common graph's nodes; None where no pass brought them.
+
+    Attributes:
+        calls: in the first step.  (nodes,)
+        total_ns, self_ns: (nodes, steps)
+        flops, self_flops: (nodes,)
+    """
+
+    calls: IntArray
+    total_ns: IntArray | None
+    self_ns: IntArray | None
+    flops: IntArray | None
+    self_flops: IntArray | None
+
+
+def call_tree(
+    graph: CallGraph, columns: NodeColumns, layers: Sequence[LayerInfo], *, phase: str, step_s: Distribution | None
+) -> CallNode:
+    """The tree of who called whom, with one top node.
+
+    Args:
+        graph: parents before children.
+        columns: the nodes' numbers.
+        layers: what the nodes' layer indices mean.
+        phase: the phase of all calls.
+        step_s: the whole step, for a top node that stands for its range.
+    """
+    built: dict[int, CallNode] = {}
+    children: dict[int, list[int]] = {}
+    for node in range(graph.parent.size):
+        children.setdefault(int(graph.parent[node]), []).append(node)
+    for node in range(graph.parent.size - 1, -1, -1):  # children before their parents
+        below = tuple(built.pop(child) for child in children.get(node, ()))
+        built[node] = _node(graph, node, columns, layers, phase=phase, below=below)
+    tops = tuple(built[node] for node in children.get(NO_PARENT, ()))
+    if len(tops) == 1 and tops[0].path == "" and not tops[0].is_concurrent:
+        return tops[0]
+    return _range(tops, phase=phase, step_s=step_s)
+
+
+def _range(tops: tuple[CallNode, ...], *, phase: str, step_s: Distribution | None) -> CallNode:
+    """The step itself as the top node, where its outermost calls are not the root's alone."""
+    zero = None if step_s is None else Distribution(samples=(0.0,) * step_s.n)
+    return CallNode(path="", called_as="", phase=phase, calls=0, total_s=step_s, self_s=zero, children=tops)
+
+
+def _node(
+    graph: CallGraph,
+    node: int,
+    columns: NodeColumns,
+    layers: Sequence[LayerInfo],
+    *,
+    phase: str,
+    below: tuple[CallNode, ...],
+) -> CallNode:
+    info = layers[int(graph.layer[node])]
+    caller = int(graph.parent[node])
+    return CallNode(
+        path=info.path,
+        called_as=info.path if caller == NO_PARENT else _called_as(info, layers[int(graph.layer[caller])]),
+        phase=phase,
+        calls=int(columns.calls[node]),
+        total_s=_seconds(columns.total_ns, node),
+        self_s=_seconds(columns.self_ns, node),
+        flops=None if columns.flops is None else int(columns.flops[node]),
+        self_flops=None if columns.self_flops is None else int(columns.self_flops[node]),
+        is_concurrent=bool(graph.is_concurrent[node]),
+        children=below,
+    )
+
+
+def _seconds(values_ns: IntArray | None, node: int) -> Distribution | None:
+    return None if values_ns is None else Distribution(samples=tuple((values_ns[node] / _NS_PER_S).tolist()))
+
+
+def _called_as(info: LayerInfo, caller: LayerInfo) -> str:
+    """The name of a shared module that lies under one of its caller's names; its path where none or several do."""
+    if not info.aliases:
+        return info.path
+    callers = {caller.path, *caller.aliases}
+    under = [name for name in (info.path, *info.aliases) if name.rpartition(".")[0] in callers and name]
+    return under[0] if len(under) == 1 else info.path
+
+
+def placed(values: IntArray, place: IntArray, *, nodes: int) -> IntArray:
+    """Values of one pass's nodes at their places in the common graph, zeros elsewhere: (n, steps) -> (nodes, steps)."""
+    result = np.zeros((nodes, values.shape[1]), dtype=np.int64)
+    result[place] = values
+    return result

@@ -1,0 +1,103 @@
+"""The counter: a dispatch mode that sees every op below autograd and adds its FLOPs to the call that ran it.
+
+It counts on any device and needs no data, only shapes. Composite ops are taken apart until each piece is in one of
+the two tables, so nothing is counted twice, and what is in neither is kept by name: a count says what it left out.
+
+Limits: work inside one opaque C++ op (a fused recurrent cell, a custom op) has no FLOPs until a formula is registered
+for it, and is listed as uncounted. It must never stand around a compiled callable, which would run eagerly for good.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from layerprof.errors import MeasurementError
+from layerprof.flops.base import Formula, OpCall
+
+
+class FlopCounter(TorchDispatchMode):
+    """Counts the FLOPs of every op in its block by where it ran.
+
+    Args:
+        where: the number of the innermost call path at this moment, -1 under no layer.
+        formulas: op name without overload -> its formula.
+        zero_ops: names of ops that count as 0.
+
+    Attributes:
+        flops: call path -> FLOPs.
+        causal_flops: call path -> FLOPs with causal attention counted as the triangle it needs.
+        by_op: op name -> FLOPs.
+        total, causal_total: of all ops, summed without regard to where they ran.
+        uncounted: op name -> call path -> calls.
+    """
+
+    def __init__(self, where: Callable[[], int], *, formulas: Mapping[str, Formula], zero_ops: Collection[str]) -> None:
+        super().__init__()
+        self._where = where
+        self._formulas = formulas
+        self._zero_ops = zero_ops
+        self.flops: Counter[int] = Counter()
+        self.causal_flops: Counter[int] = Counter()
+        self.by_op: Counter[str] = Counter()
+        self.total = 0
+        self.causal_total = 0
+        self.uncounted: dict[str, Counter[int]] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: OpOverload,
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        """Runs the op, or the pieces it is made of, and counts it."""
+        name = packet_name(func)
+        formula = self._formulas.get(name)
+        is_zero = formula is None and name in self._zero_ops
+        if formula is None and not is_zero:
+            pieces = self._decomposed(func, args, kwargs or {})
+            if pieces is not NotImplemented:
+                return pieces
+        output: object = func(*args, **(kwargs or {}))
+        if formula is not None:
+            self._count(func, formula, OpCall(args, _named(func, args, kwargs or {}), output))
+        elif not is_zero:
+            self.uncounted.setdefault(str(func), Counter())[self._where()] += 1
+        return output
+
+    def _decomposed(self, func: OpOverload, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+        """The op run piece by piece under this mode; NotImplemented where it is not a composite of others.
+
+        Under inference mode composite ops arrive whole.
+        """
+        with self:
+            return func.decompose(*args, **kwargs)
+
+    def _count(self, func: OpOverload, formula: Formula, call: OpCall) -> None:
+        try:
+            flops = formula(call)
+        except (TypeError, ValueError, IndexError, KeyError) as error:
+            raise MeasurementError(
+                f"the FLOP formula of {func} does not fit its arguments ({error}); "
+                "register one that does with layerprof.register_flops"
+            ) from error
+        path = self._where()
+        self.flops[path] += flops.dense
+        self.causal_flops[path] += flops.causal
+        self.by_op[str(func)] += flops.dense
+        self.total += flops.dense
+        self.causal_total += flops.causal
+
+
+def packet_name(func: OpOverload) -> str:
+    """The op's name without its overload: ``aten.mm`` of ``aten.mm.default``."""
+    return func._schema.name.replace("::", ".")
+
+
+def _named(func: OpOverload, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
+    names = (argument.name for argument in func._schema.arguments)
+    return {**dict(zip(names, args, strict=False)), **kwargs}

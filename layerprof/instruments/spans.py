@@ -1,0 +1,107 @@
+"""The time pass's instrument: two numbers appended on entry and two on leaving, nothing else.
+
+    enter ─ append(index) ─ append(now) ─▶ … the layer … ─▶ now ─ append(~index) ─ append(now) ─ leave
+
+The clock is read last on entry and first on leaving, so a hook's own cost falls on the caller's self time, not on the
+layer's. Each thread writes its own flat buffer; matching enters with leaves is left to `layerprof.attribute`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from torch import nn
+
+from layerprof.attribute import StepEvents, ThreadEvents
+from layerprof.clock import Clock
+from layerprof.instruments.base import PostHook, PreHook, Site, hooked
+
+
+class SpanRecorder:
+    """Records when each layer is entered and left, on every thread, one step at a time.
+
+    Args:
+        clock: where the time comes from.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._now_ns = clock.now_ns
+        self._buffers: dict[int, list[int]] = {}
+        self._local = threading.local()
+
+    @contextmanager
+    def installed(self, sites: Sequence[Site]) -> Iterator[None]:
+        """Has the sites' calls recorded inside the block."""
+        with hooked(sites, enter=self._enter, leave=self._leave):
+            yield
+
+    @contextmanager
+    def call(self, index: int) -> Iterator[None]:
+        """Records a call of layer ``index`` that goes through no hook, such as a method of the root."""
+        buffer = self._buffer()
+        buffer += (index, self._now_ns())
+        try:
+            yield
+        finally:
+            now = self._now_ns()
+            buffer += (~index, now)
+
+    def begin(self) -> None:
+        """Forgets all events: a step begins on this thread."""
+        for buffer in list(self._buffers.values()):
+            buffer.clear()
+
+    def events(self, *, start_ns: int, end_ns: int) -> StepEvents:
+        """The events since `begin`, of a step that ran on this thread from ``start_ns`` to ``end_ns``."""
+        here = threading.get_ident()
+        return StepEvents(
+            start_ns=start_ns,
+            end_ns=end_ns,
+            threads=tuple(
+                _thread_events(buffer, is_step_thread=ident == here)
+                for ident, buffer in sorted(self._buffers.items(), key=lambda item: item[0] != here)
+                if buffer
+            ),
+        )
+
+    def _buffer(self) -> list[int]:
+        try:
+            buffer: list[int] = self._local.buffer
+        except AttributeError:
+            buffer = self._local.buffer = self._buffers[threading.get_ident()] = []
+        return buffer
+
+    def _enter(self, index: int) -> PreHook:
+        local, new_buffer, now_ns = self._local, self._buffer, self._now_ns
+
+        def enter(module: nn.Module, args: tuple[object, ...]) -> None:
+            try:
+                buffer = local.buffer
+            except AttributeError:  # the first call on this thread
+                buffer = new_buffer()
+            buffer.append(index)
+            buffer.append(now_ns())
+
+        return enter
+
+    def _leave(self, index: int) -> PostHook:
+        local, new_buffer, now_ns, code = self._local, self._buffer, self._now_ns, ~index
+
+        def leave(module: nn.Module, args: tuple[object, ...], output: object) -> None:
+            now = now_ns()
+            try:
+                buffer = local.buffer
+            except AttributeError:  # entered elsewhere: an event without a partner, which attribution mends
+                buffer = new_buffer()
+            buffer.append(code)
+            buffer.append(now)
+
+        return leave
+
+
+def _thread_events(buffer: Sequence[int], *, is_step_thread: bool) -> ThreadEvents:
+    events = np.asarray(buffer[: len(buffer) // 2 * 2], dtype=np.int64).reshape(-1, 2)
+    return ThreadEvents(is_step_thread=is_step_thread, codes=events[:, 0], times_ns=events[:, 1])

@@ -1,0 +1,171 @@
+"""What a measurement is asked to do, and what it hands on while it runs.
+
+warm-up ─▶ bare and time, interleaved ─▶ flops ─▶ memory        each pass appends to the RawTrace
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from layerprof import stats
+from layerprof.attribute import StepEvents, Unseen
+from layerprof.clock import Clock, SystemClock
+from layerprof.errors import InputError
+from layerprof.instruments import Site
+from layerprof.tree import LayerTree
+
+MIN_REPEATS = 6  # the median's 95 % interval exists from six samples on
+MAX_REPEATS = 200
+MEASURE_SECONDS = 10.0  # of bare steps and timed ones together
+INTERVAL_GOAL = 0.02  # half width of the median's interval, as a fraction of the median
+MAX_WARMUP = 20
+WARMUP_SECONDS = 5.0
+
+Progress = Callable[[str, int, int | None], None]  # (pass, steps done, steps to do if known)
+
+
+def no_progress(name: str, done: int, total: int | None) -> None:
+    """Shows nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What one step runs.
+
+    Attributes:
+        model: the module whose mode is set and restored.
+        inputs: as the caller gave them, where ``function`` is None.
+        function: a zero-argument callable that is the whole step.
+        method: a method's name; the root's row is that method then.
+        method_kwargs: beside ``inputs``.
+    """
+
+    model: nn.Module
+    inputs: object = None
+    function: Callable[[], object] | None = None
+    method: str | None = None
+    method_kwargs: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a measurement is made.
+
+    Attributes:
+        passes: names, in any order; those that do not exist are ignored here.
+        train: train mode with gradients.
+        warmup: steps, or None until a plateau.
+        repeats: steps of each timed pass, or None until the interval is narrow.
+        clock: where time comes from.
+        progress: told of every step.
+    """
+
+    passes: tuple[str, ...]
+    train: bool = False
+    warmup: int | None = None
+    repeats: int | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The model under measurement, resolved.
+
+    Attributes:
+        tree: its layers.
+        device: of its first parameter, else the CPU.
+        timed, counted: sites for the time pass, and for the passes that run compiled code eagerly.
+        unseen_timed, unseen_counted: layers that their hooks cannot reach.
+        root_is_step: whether the runner brackets the root's row, because no hook of the root's would fire.
+        is_compiled: whether compiled code is in it anywhere.
+    """
+
+    tree: LayerTree
+    device: torch.device
+    timed: tuple[Site, ...]
+    counted: tuple[Site, ...]
+    unseen_timed: Unseen
+    unseen_counted: Unseen
+    root_is_step: bool
+    is_compiled: bool
+
+
+@dataclass(slots=True)
+class TimingLog:
+    """What the warm-up, the bare pass and the time pass have brought so far; grows while they run."""
+
+    warmup_ns: list[int] = field(default_factory=list)
+    bare_ns: list[int] = field(default_factory=list)
+    steps: list[StepEvents] = field(default_factory=list)
+    is_finished: bool = False
+
+    def pairs_ns(self) -> list[tuple[int, int]]:
+        """(bare, timed) neighbours: the first bare step with the first timed one, and so on."""
+        timed = (step.end_ns - step.start_ns for step in self.steps)
+        return list(zip(self.bare_ns, timed, strict=False))
+
+    def unsteadiness(self) -> float | None:
+        """Half the width of the bare median's interval as a fraction of it, where that is above the goal; else None."""
+        width = stats.relative_half_width(self.bare_ns)
+        return width if width is not None and width > INTERVAL_GOAL else None
+
+
+class Instrument(Protocol):
+    """What is put around a step: hooks on the sites, and the root's own bracket where hooks cannot see it."""
+
+    def installed(self, sites: Sequence[Site]) -> AbstractContextManager[None]:
+        """The block in which the sites' calls are followed."""
+        ...
+
+    def call(self, index: int) -> AbstractContextManager[None]:
+        """Follows one call of layer ``index`` that goes through no hook."""
+        ...
+
+    def begin(self) -> None:
+        """A step begins on this thread."""
+        ...
+
+
+def eager(target: Target) -> AbstractContextManager[object]:
+    """The block in which compiled code runs as it was written, its compiled form untouched.
+
+    Instruments below autograd would otherwise make a compiled model run eagerly for good, or see nothing of it.
+    """
+    return torch.compiler.set_stance("force_eager") if target.is_compiled else nullcontext()
+
+
+def checked(call: Call) -> Call:
+    """The call, if it says what to run and on what.
+
+    Raises:
+        InputError: when it says neither or both, or names a method that the model lacks.
+    """
+    if call.function is None and call.inputs is None:
+        raise InputError("nothing to run: give inputs (a mapping, a tuple, or one value), or call= with a callable")
+    if call.function is not None and (call.inputs is not None or call.method is not None):
+        raise InputError("call= is the whole step; leave out inputs and method, or leave out call")
+    if call.function is not None and not callable(call.function):
+        raise InputError(f"call= takes a zero-argument callable; found {type(call.function).__name__}")
+    if call.method is not None and not callable(getattr(call.model, call.method, None)):
+        raise InputError(f"{type(call.model).__name__} has no method {call.method!r}; leave it out to call the model")
+    return call
+
+
+def bound_step(call: Call, inputs: object) -> Callable[[], object]:
+    """The step with its inputs bound: a mapping by name, a tuple or list by position, else the one argument."""
+    if call.function is not None:
+        return call.function
+    function = getattr(call.model, call.method) if call.method else call.model
+    extra = call.method_kwargs
+    if isinstance(inputs, Mapping):
+        by_name = {**{str(name): value for name, value in inputs.items()}, **extra}
+        return lambda: function(**by_name)
+    by_position = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+    return lambda: function(*by_position, **extra)

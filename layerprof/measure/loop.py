@@ -1,0 +1,48 @@
+"""A loop of the caller's own: each of its steps is dealt to one of the passes, in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from layerprof.clock import Clock
+from layerprof.instruments import SpanRecorder
+from layerprof.machine import settle
+from layerprof.measure.base import Target, TimingLog
+
+
+class LoopSteps:
+    """The bare and the timed steps of somebody else's loop.
+
+    Args:
+        target: the model, resolved.
+        clock: where time comes from.
+        log: where finished steps go.
+    """
+
+    def __init__(self, target: Target, clock: Clock, log: TimingLog) -> None:
+        self._target = target
+        self._now_ns = clock.now_ns
+        self._recorder = SpanRecorder(clock)
+        self._log = log
+
+    @contextmanager
+    def bare(self) -> Iterator[None]:
+        """The block of a step without instruments; one that raises is not kept."""
+        settle(self._target.device)
+        start_ns = self._now_ns()
+        yield
+        settle(self._target.device)
+        self._log.bare_ns.append(self._now_ns() - start_ns)
+
+    @contextmanager
+    def time(self) -> Iterator[None]:
+        """The block of a step under the span recorder; one that raises is not kept."""
+        with self._recorder.installed(self._target.timed):
+            settle(self._target.device)
+            self._recorder.begin()
+            start_ns = self._now_ns()
+            yield
+            settle(self._target.device)
+            end_ns = self._now_ns()
+        self._log.steps.append(self._recorder.events(start_ns=start_ns, end_ns=end_ns))

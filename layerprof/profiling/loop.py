@@ -1,0 +1,103 @@
+"""`Profiler`: the steps of a loop of one's own, dealt to the passes in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from torch import nn
+
+from layerprof.attribute import attribute
+from layerprof.clock import Clock, SystemClock
+from layerprof.errors import InputError
+from layerprof.measure import LoopMeasurement
+from layerprof.profiling.base import checked_passes, described, spec_of
+from layerprof.records import Profile
+from layerprof.tree import StageRules
+
+_PASSES = ("bare", "time", "flops", "memory")  # those that exist for a loop
+_ONCE = ("flops", "memory")  # passes that one step is enough for
+
+
+class Profiler:
+    """Profiles the steps of a loop of one's own.
+
+    Steps are dealt to the passes in turn. With one pass every step is instrumented; without bare steps ``overhead``
+    is empty and ``latency_s`` None. Mode and gradients are the loop's own affair and stay as they are.
+
+    Args:
+        model: any module, or what ``torch.compile`` returned.
+        passes: of bare, time, flops, memory. One step is enough for flops and for memory; their later turns go to
+            the others. Ops and energy do not exist in this version: their quantities are None, with a note.
+        stages: name to globs over paths; None takes the model's own, or the top-level children.
+        clock: where time comes from; None is the process's performance counter.
+
+    Raises:
+        InputError: for unknown passes, or none that a loop can have.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        passes: Sequence[str] = ("bare", "time", "flops", "memory"),
+        stages: StageRules | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        asked = checked_passes(passes)
+        self._turns = [name for name in asked if name in _PASSES]
+        if not self._turns:
+            raise InputError(f"a loop's steps go to {', '.join(_PASSES)}; found {passes!r}")
+        target, label, parts = described(model, stages=stages, runs_step=False)
+        self._measurement = LoopMeasurement(target, clock or SystemClock())
+        self._spec = spec_of(model, target, label, parts, asked)
+        self._is_open = False
+        self._is_in_step = False
+
+    def __enter__(self) -> Self:
+        self._is_open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_open = False
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """The block of one step, under the instruments of the pass whose turn it is.
+
+        A step whose body raises is not kept, and its exception comes out as it is.
+
+        Raises:
+            InputError: outside the profiler's ``with`` block, or inside another step.
+        """
+        if not self._is_open or self._is_in_step:
+            where = "inside another step" if self._is_in_step else "outside `with layerprof.Profiler(...)`"
+            raise InputError(f"a step was begun {where}; begin it in the loop's body, one at a time")
+        name = self._take_turn()
+        self._is_in_step = True
+        try:
+            with self._measurement.block(name):
+                yield
+        finally:
+            self._is_in_step = False
+
+    def result(self) -> Profile:
+        """The record of all steps so far.
+
+        Raises:
+            InputError: when no step was run.
+        """
+        if not self._measurement.steps:
+            raise InputError("no step was profiled; put the loop's body into `with profiler.step():`")
+        return attribute(self._measurement.trace(self._spec))
+
+    def _take_turn(self) -> str:
+        """The pass of the next step; with nothing but finished ones left it is theirs again."""
+        name = self._turns.pop(0)
+        if name not in _ONCE or not self._turns:
+            self._turns.append(name)
+        return name

@@ -1,0 +1,114 @@
+"""`profile`: one model, one step, all the passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from torch import nn
+
+from layerprof.attribute import attribute
+from layerprof.clock import Clock, SystemClock
+from layerprof.errors import LayerprofError, MeasurementError, MeasurementInterruptedError
+from layerprof.measure import Call, Measurement, Options, describe_inputs
+from layerprof.profiling.base import checked_count, checked_passes, described, spec_of
+from layerprof.progress import progress_bar
+from layerprof.records import Profile, ProfileSpec
+from layerprof.tree import StageRules
+
+
+def profile(  # noqa: PLR0913 - the public contract fixes this signature
+    model: nn.Module,
+    inputs: object = None,
+    *,
+    call: Callable[[], object] | None = None,
+    method: str | None = None,
+    method_kwargs: Mapping[str, object] | None = None,
+    train: bool = False,
+    passes: Sequence[str] = ("time", "ops", "flops", "memory"),
+    warmup: int | None = None,
+    repeats: int | None = None,
+    stages: StageRules | None = None,
+    energy: Literal["auto"] | None = "auto",
+    progress: bool = False,
+    clock: Clock | None = None,
+) -> Profile:
+    """Which layer of ``model`` spends the time, the FLOPs and the memory, with the books closed.
+
+    The model runs in eval mode without gradients unless ``train``. Its mode, hooks, gradients' switch and the random
+    state are afterwards as before, whatever happened. Inputs that the model changes in place are copied for each step,
+    outside the window.
+
+    Args:
+        model: any module, or what ``torch.compile`` returned.
+        inputs: a mapping is passed by name, a tuple or list by position, anything else as the one argument.
+        call: instead of ``inputs``, a callable that is the whole step.
+        method: the name of a method to call with ``inputs`` instead of the model; it is the root's row then.
+        method_kwargs: passed to it beside ``inputs``.
+        train: train mode and gradients; ``call`` then does forward, backward and, if it likes, the optimizer's step.
+        passes: of bare, time, ops, flops, memory, energy. Bare always runs. Ops and energy do not exist in this
+            version: their quantities are None, with a note.
+        warmup: steps before measuring; None is until they stop getting faster, at most 20 steps or 5 s.
+        repeats: steps of each timed pass; None is at least 6, then until the median's interval is within 2 % or 10 s
+            are over, at most 200.
+        stages: name to globs over paths; None takes the model's own, or the top-level children.
+        energy: for the energy pass, which does not exist in this version.
+        progress: whether to show a bar on standard error.
+        clock: where time comes from; None is the process's performance counter.
+
+    Returns:
+        The record. ``print(profile)`` shows it as a tree.
+
+    Raises:
+        InputError: for arguments that make no sense, before anything runs.
+        MeasurementError: when the model raised, from its exception; ``partial`` holds the passes that were finished.
+        MeasurementInterruptedError: on Ctrl-C; ``partial`` holds what was measured.
+    """
+    asked = checked_passes(passes)
+    step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=dict(method_kwargs or {}))
+    target, label, parts = described(model, stages=stages, method=method, runs_step=call is None)
+    spec = replace(
+        spec_of(model, target, label, parts, asked),
+        method=method,
+        train=train,
+        warmup=checked_count(warmup, "warmup", least=0),
+        repeats=checked_count(repeats, "repeats", least=1),
+        inputs=describe_inputs(inputs),
+    )
+    with progress_bar(f"profiling {label}", is_shown=progress) as show:
+        options = Options(
+            passes=asked,
+            train=train,
+            warmup=warmup,
+            repeats=repeats,
+            clock=clock or SystemClock(),
+            progress=show,
+        )
+        return _run(Measurement(step, target, options), spec)
+
+
+def _run(measurement: Measurement, spec: ProfileSpec) -> Profile:
+    """Runs the passes; what was measured before an error goes with it."""
+    try:
+        measurement.run()
+    except KeyboardInterrupt as interrupt:
+        raise MeasurementInterruptedError(
+            f"interrupted in the {measurement.current_pass} pass; what was measured is in .partial",
+            partial=attribute(measurement.trace(spec)),
+        ) from interrupt
+    except Exception as error:
+        raise _measurement_error(error, measurement, spec) from error
+    return attribute(measurement.trace(spec))
+
+
+def _measurement_error(error: Exception, measurement: Measurement, spec: ProfileSpec) -> MeasurementError:
+    partial = attribute(measurement.trace(spec))
+    if isinstance(error, LayerprofError):
+        return MeasurementError(str(error), partial=partial)
+    first_line = next(iter(str(error).splitlines()), "")
+    return MeasurementError(
+        f"{spec.model_type} raised {type(error).__name__} in the {measurement.current_pass} pass: {first_line}; "
+        "run the step without layerprof to see whether model and inputs fit",
+        partial=partial,
+    )

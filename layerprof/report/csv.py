@@ -1,0 +1,62 @@
+"""CSV with raw numbers in base units: one row a layer, or one row a cell of a sweep; what is missing is empty.
+
+Spreadsheets run cells that begin like a formula, and names are not trusted, so such text is given a leading apostrophe;
+numbers are written as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from layerprof.records import CellRecord, FlopReport, Profile, SweepRecord
+from layerprof.report.base import inert
+from layerprof.views import LAYER_COLUMNS, Scalar
+
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_OUTCOME_COLUMNS = ("id", "status", "failure_kind", "failure_text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvRenderer:
+    """Renders to CSV with a header row and line feeds as line ends."""
+
+    def profile(self, record: Profile) -> str:
+        """One row a layer, in definition order; the root's path is empty."""
+        rows = ([column.read(layer) for column in LAYER_COLUMNS] for layer in record.layers)
+        return _csv_text([column.name for column in LAYER_COLUMNS], rows)
+
+    def sweep(self, record: SweepRecord) -> str:
+        """One row a cell, in the plan's order: its outcome, its axes, its metrics, and its notes."""
+        axes = list(dict.fromkeys(name for cell in record.cells for name in cell.axes))
+        metrics = list(dict.fromkeys(name for cell in record.cells for name in cell.metrics))
+        rows = (_cell_row(cell, axes, metrics) for cell in record.cells)
+        return _csv_text([*_OUTCOME_COLUMNS, *axes, *metrics, "notes"], rows)
+
+    def flop_report(self, record: FlopReport) -> str:
+        """One row a layer, in definition order, called layers included."""
+        return _csv_text(["path", "flops"], (list(pair) for pair in record.by_layer.items()))
+
+
+def _cell_row(cell: CellRecord, axes: Sequence[str], metrics: Sequence[str]) -> list[Scalar]:
+    kind, text = (cell.failure.kind, cell.failure.text) if cell.failure else (None, None)
+    outcome = (cell.id, cell.status, kind, text)
+    settings, numbers = map(cell.axes.get, axes), map(cell.metrics.get, metrics)
+    return [*outcome, *settings, *numbers, "; ".join(map(str, cell.notes))]
+
+
+def _csv_text(header: Sequence[str], rows: Iterable[Sequence[Scalar]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([_guarded(name) for name in header])
+    writer.writerows([_guarded(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def _guarded(value: Scalar) -> Scalar:
+    if not isinstance(value, str):
+        return value
+    text = inert(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text

@@ -1,0 +1,109 @@
+"""One self-contained HTML file: no script, no request, light and dark by the reader's own setting.
+
+The tree collapses by nested ``<details>``, so nothing has to run: the content security policy forbids scripts, network
+and frames altogether, and a hostile name could not act even if an escape were missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from layerprof import __version__
+from layerprof.records import FlopReport, Profile, SweepRecord
+from layerprof.report.base import TextRow, TextTable, evidence_tables, flop_tables, inert, to_text
+from layerprof.views import (
+    Table,
+    families_table,
+    phases_table,
+    stages_table,
+    summary_table,
+    sweep_table,
+    top_table,
+    tree_table,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_OPEN_DEPTH = 2  # rows above it start open: the model and its parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeLine:
+    """A row of the tree with what the template needs to nest it.
+
+    Attributes:
+        row: its texts.
+        has_children: whether it is the summary of what follows.
+        is_open: whether its children are shown at first.
+        closes: how many nested levels end after it.
+    """
+
+    row: TextRow
+    has_children: bool
+    is_open: bool
+    closes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HtmlRenderer:
+    """Renders to one HTML page."""
+
+    def profile(self, record: Profile) -> str:
+        """All views of a profile; the tree has a line for every layer, the families fold them."""
+        phases = (phases_table(record),) if len(record.phases) > 1 else ()
+        before = (summary_table(record), *phases, stages_table(record), top_table(record))
+        after = (families_table(record), *evidence_tables(record))
+        return _page(f"Profile of {record.spec.model}", before, tree=tree_table(record, is_folded=False), after=after)
+
+    def sweep(self, record: SweepRecord) -> str:
+        """The plan's table."""
+        return _page(f"Sweep of {record.plan.model}", (sweep_table(record),))
+
+    def flop_report(self, record: FlopReport) -> str:
+        """Totals, layers and ops."""
+        return _page("FLOP count", flop_tables(record))
+
+
+def _page(title: str, before: Sequence[Table], *, tree: Table | None = None, after: Sequence[Table] = ()) -> str:
+    tree_text = None if tree is None else to_text(tree)
+    return _template().render(
+        title=inert(title),
+        version=__version__,
+        before=[to_text(table) for table in before if table.rows],
+        tree=tree_text,
+        lines=() if tree_text is None else tree_lines(tree_text),
+        after=[to_text(table) for table in after if table.rows],
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("layerprof.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html")
+
+
+def tree_lines(table: TextTable) -> tuple[TreeLine, ...]:
+    """The tree's rows in order, each knowing what to open and close; closing rows stand outside the tree."""
+    depths = [row.depth for row in table.rows]
+    return tuple(
+        TreeLine(
+            row=row,
+            has_children=following > row.depth,
+            is_open=row.depth < _OPEN_DEPTH,
+            closes=max(0, row.depth - following),
+        )
+        for row, following in zip(table.rows, (*depths[1:], 0), strict=True)
+    )

@@ -1,0 +1,37 @@
+"""Pure functions from records to tables: which rows and columns a reader gets to see, before any text is made."""
+
+from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+from layerprof.views.checks import checks_table, notes_table, uncounted_table
+from layerprof.views.families import families_table
+from layerprof.views.flat import LAYER_COLUMNS, FlatColumn, Scalar
+from layerprof.views.flops import flop_layers_table, flop_ops_table, flop_totals_table
+from layerprof.views.stages import phases_table, stages_table
+from layerprof.views.summary import summary_table
+from layerprof.views.sweep import sweep_table
+from layerprof.views.top import top_table
+from layerprof.views.tree import tree_table
+
+__all__ = [
+    "LAYER_COLUMNS",
+    "Amount",
+    "Cell",
+    "Column",
+    "ColumnQuantity",
+    "FlatColumn",
+    "Row",
+    "Scalar",
+    "Table",
+    "checks_table",
+    "families_table",
+    "flop_layers_table",
+    "flop_ops_table",
+    "flop_totals_table",
+    "notes_table",
+    "phases_table",
+    "stages_table",
+    "summary_table",
+    "sweep_table",
+    "top_table",
+    "tree_table",
+    "uncounted_table",
+]

@@ -1,0 +1,75 @@
+"""The families of layers: layers that differ only by index are one row, such as ``encoder.layers.*.mlp.fc1``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from layerprof.records import LayerProfile, Profile
+from layerprof.views.base import (
+    DIFFERENCE_FOOTNOTE,
+    Column,
+    Metric,
+    Row,
+    Table,
+    closing_rows,
+    family_of,
+    layer_metrics,
+    measured,
+    missing_footnotes,
+)
+
+_METRICS = (
+    "calls",
+    "total_s",
+    "self_s",
+    "share",
+    "device_self_s",
+    "device_share",
+    "flops",
+    "self_flops",
+    "param_count",
+    "peak_bytes",
+    "energy",
+)
+
+
+def families_table(profile: Profile) -> Table:
+    """One row a family in definition order: how many layers, their summed quantities, the largest peak.
+
+    Layers of one family have one class; where classes differ under one pattern (the members of a `Sequential`), each
+    class is a family.
+    """
+    available = layer_metrics(profile)
+    wanted = [available[name] for name in _METRICS]
+    metrics = measured(wanted, profile.layers)
+    rows = tuple(_row(members, metrics) for members in _families(profile.layers))
+    closing = closing_rows(metrics, rows, labels=3)
+    footnotes = missing_footnotes(profile, wanted, metrics)
+    if any(row.cells[0] == "(difference)" for row in closing):
+        footnotes = (*footnotes, DIFFERENCE_FOOTNOTE)
+    return Table(
+        title="Families",
+        columns=(
+            Column(name="family", align="left"),
+            Column(name="type", align="left"),
+            Column(name="layers", quantity="integer"),
+            *(metric.column for metric in metrics),
+        ),
+        rows=(*rows, *closing),
+        footnotes=footnotes,
+    )
+
+
+def _families(layers: Sequence[LayerProfile]) -> list[list[LayerProfile]]:
+    families: dict[tuple[str, str], list[LayerProfile]] = {}
+    for layer in layers:
+        families.setdefault((family_of(layer.path), layer.type_name), []).append(layer)
+    return list(families.values())
+
+
+def _row(members: Sequence[LayerProfile], metrics: Sequence[Metric]) -> Row:
+    first = members[0]
+    name = family_of(first.path) if len(members) > 1 else first.path
+    return Row(
+        cells=(name or "(model)", first.type_name, len(members), *(metric.over(members) for metric in metrics)),
+    )

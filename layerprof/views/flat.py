@@ -1,0 +1,115 @@
+"""One flat row a layer: every scalar of it under a stable name, for spreadsheets and data frames.
+
+A distribution ``total_s`` becomes ``total_s_median`` and the ends of its 95 % interval; an energy becomes its joules
+with how they were got. The order of the columns is part of the contract: new ones are added at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from layerprof.records import Distribution, Energy, LayerProfile
+
+Scalar = str | int | float | bool | None
+
+_DISTRIBUTIONS = ("total_s", "self_s", "device_total_s", "device_self_s", "concurrent_s")
+_INTEGERS = (
+    "flops",
+    "self_flops",
+    "causal_flops",
+    "bytes_moved",
+    "self_bytes_moved",
+    "param_count",
+    "param_bytes",
+    "output_bytes",
+    "allocated_bytes",
+    "peak_bytes",
+)
+_ENERGIES = ("energy", "self_energy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatColumn:
+    """A column of the flat rows.
+
+    Attributes:
+        name: with the unit as a suffix.
+        kind: of its values; any of them may be None, save in ``path``, ``calls`` and ``depth``.
+        read: the value of one layer.
+    """
+
+    name: str
+    kind: Literal["text", "integer", "float", "flag"]
+    read: Callable[[LayerProfile], Scalar]
+
+
+def _text(name: str) -> FlatColumn:
+    return FlatColumn(name=name, kind="text", read=lambda layer: _scalar(getattr(layer, name)))
+
+
+def _integer(name: str) -> FlatColumn:
+    return FlatColumn(name=name, kind="integer", read=lambda layer: _scalar(getattr(layer, name)))
+
+
+def _float(name: str) -> FlatColumn:
+    return FlatColumn(name=name, kind="float", read=lambda layer: _scalar(getattr(layer, name)))
+
+
+def _scalar(value: Scalar) -> Scalar:
+    return value
+
+
+def _distribution(name: str) -> tuple[FlatColumn, ...]:
+    def column(suffix: str, read: Callable[[Distribution], float | None]) -> FlatColumn:
+        return FlatColumn(
+            name=f"{name}_{suffix}",
+            kind="float",
+            read=lambda layer: None if getattr(layer, name) is None else read(getattr(layer, name)),
+        )
+
+    return (
+        column("median", lambda value: value.median),
+        column("ci95_low", lambda value: value.ci95[0] if value.ci95 else None),
+        column("ci95_high", lambda value: value.ci95[1] if value.ci95 else None),
+    )
+
+
+def _energy(name: str) -> tuple[FlatColumn, ...]:
+    def energy(layer: LayerProfile) -> Energy | None:
+        value: Energy | None = getattr(layer, name)
+        return value
+
+    def joules(layer: LayerProfile) -> float | None:
+        value = energy(layer)
+        return None if value is None else value.total_j
+
+    def kind(layer: LayerProfile) -> str | None:
+        value = energy(layer)
+        return None if value is None else value.kind
+
+    return (
+        FlatColumn(name=f"{name}_j", kind="float", read=joules),
+        FlatColumn(name=f"{name}_kind", kind="text", read=kind),
+    )
+
+
+LAYER_COLUMNS: tuple[FlatColumn, ...] = (
+    _text("path"),
+    _text("type_name"),
+    _text("kind"),
+    _integer("depth"),
+    _text("stage"),
+    _integer("calls"),
+    *(column for name in _DISTRIBUTIONS for column in _distribution(name)),
+    *map(_integer, _INTEGERS),
+    *(column for name in _ENERGIES for column in _energy(name)),
+    _float("flops_per_s"),
+    _float("intensity"),
+    _text("bound"),
+    _float("efficiency"),
+    _text("provenance"),
+    FlatColumn(name="shared", kind="flag", read=lambda layer: layer.shared),
+    FlatColumn(name="aliases", kind="text", read=lambda layer: " ".join(layer.aliases)),
+)

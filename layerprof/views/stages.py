@@ -1,0 +1,71 @@
+"""The stages (groups of layers that add up to the step) and the phases (parts of the step in time)."""
+
+from __future__ import annotations
+
+from layerprof.records import Profile
+from layerprof.views.base import (
+    DIFFERENCE_FOOTNOTE,
+    Column,
+    Row,
+    Table,
+    closing_rows,
+    layer_metrics,
+    measured,
+    missing_footnotes,
+)
+
+_STAGE_METRICS = (
+    "self_s",
+    "share",
+    "device_self_s",
+    "device_share",
+    "self_flops",
+    "flops_share",
+    "param_count",
+    "peak_bytes",
+    "self_energy",
+)
+_PHASE_METRICS = ("calls", "total_s", "device_self_s", "flops", "energy")
+
+
+def stages_table(profile: Profile) -> Table:
+    """One row a stage, closed by the unattributed row and the step; a stage is the sum of its layers' own work."""
+    available = layer_metrics(profile)
+    wanted = [available[name] for name in _STAGE_METRICS]
+    metrics = measured(wanted, profile.stages)
+    rows = tuple(
+        Row(cells=(stage.name, len(stage.paths), *(metric.over([stage]) for metric in metrics)))
+        for stage in profile.stages
+    )
+    closing = closing_rows(metrics, rows, labels=2) if rows else ()
+    footnotes = missing_footnotes(profile, wanted, metrics)
+    if any(row.cells[0] == "(difference)" for row in closing):
+        footnotes = (*footnotes, DIFFERENCE_FOOTNOTE)
+    return Table(
+        title="Stages",
+        columns=(
+            Column(name="stage", align="left"),
+            Column(name="layers", quantity="integer"),
+            *(metric.column for metric in metrics),
+        ),
+        rows=(*rows, *closing),
+        footnotes=footnotes,
+    )
+
+
+def phases_table(profile: Profile) -> Table:
+    """One row a phase: how often it ran in a step, and what it took."""
+    available = layer_metrics(profile)
+    metrics = measured([available[name] for name in _PHASE_METRICS], profile.phases)
+    return Table(
+        title="Phases",
+        columns=(
+            Column(name="phase", align="left"),
+            Column(name="runs", quantity="integer"),
+            *(metric.column for metric in metrics),
+        ),
+        rows=tuple(
+            Row(cells=(phase.name, phase.steps, *(metric.over([phase]) for metric in metrics)))
+            for phase in profile.phases
+        ),
+    )

@@ -1,0 +1,144 @@
+"""The profile at a glance: latency, work, memory, energy, overhead, verdict, and where and of what it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from layerprof.records import Distribution, Energy, Environment, Note, Profile, ProfileSpec
+from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+
+_Line = tuple[str, Cell, str]  # what, how much, remark
+
+
+def summary_table(profile: Profile) -> Table:
+    """One row a fact: its name, its value, and how it was got."""
+    lines = (
+        *_model_lines(profile.spec),
+        *_time_lines(profile),
+        *_work_lines(profile),
+        *_memory_lines(profile),
+        _energy_line(profile.root.energy, profile.notes),
+        _checks_line(profile),
+        *_part_lines(profile.spec),
+        *_environment_lines(profile.environment),
+    )
+    return Table(
+        title="Summary",
+        columns=tuple(Column(name=name, align="left") for name in ("fact", "value", "remark")),
+        rows=tuple(Row(cells=line, role="problem" if line[1] == "FAILED" else "body") for line in lines),
+    )
+
+
+def _model_lines(spec: ProfileSpec) -> Iterator[_Line]:
+    how = "train mode, with gradients" if spec.train else "eval mode, without gradients"
+    yield "model", spec.model, ", ".join([spec.model_type, how, *(["compiled"] if spec.is_compiled else [])])
+    if spec.method:
+        yield "method", spec.method, "what one step calls"
+    for name, description in spec.inputs:
+        yield "input", description, name
+    for name in spec.labels:
+        yield name, spec.labels[name], "label"
+
+
+def _time_lines(profile: Profile) -> Iterator[_Line]:
+    yield _distribution_line("latency", profile.latency_s, "bare pass, no instrument", profile.notes)
+    if profile.step_s is not None:
+        yield _distribution_line("step", profile.step_s, "time pass, with hooks", profile.notes)
+    for overhead in profile.overhead:
+        low, high = overhead.ci95 or (None, None)
+        extra = Amount(
+            value=overhead.ratio - 1.0,
+            low=None if low is None else low - 1.0,
+            high=None if high is None else high - 1.0,
+            quantity="share",
+        )
+        yield f"overhead of {overhead.pass_name}", extra, "added to a step, against bare steps in turn with it"
+
+
+def _distribution_line(name: str, value: Distribution | None, how: str, notes: tuple[Note, ...]) -> _Line:
+    if value is None:
+        return name, None, _reason(notes, "latency_s")
+    low, high = value.ci95 or (None, None)
+    amount = Amount(value=value.median, low=low, high=high, quantity="s")
+    return name, amount, f"{how}; median of {value.n}{' with its 95 % interval' if low is not None else ''}"
+
+
+def _work_lines(profile: Profile) -> Iterator[_Line]:
+    flops = profile.step_flops
+    if flops is None:
+        yield "FLOPs", None, _reason(profile.notes, "flops")
+    else:
+        yield "FLOPs", _amount(flops, "flops"), f"of one step; uncounted ops: {len(profile.uncounted)}"
+        yield from _rate_lines(flops, profile.latency_s)
+    if profile.root.param_count is not None:
+        yield "parameters", _amount(profile.root.param_count, "count"), ""
+    if profile.root.param_bytes is not None:
+        yield "parameter memory", _amount(profile.root.param_bytes, "bytes"), ""
+
+
+def _rate_lines(flops: int, latency_s: Distribution | None) -> Iterator[_Line]:
+    if latency_s is not None and latency_s.median > 0:
+        yield "throughput", _amount(flops / latency_s.median, "flops_per_s"), "FLOPs over the bare latency"
+
+
+def _memory_lines(profile: Profile) -> Iterator[_Line]:
+    memory = profile.memory
+    if memory is None:
+        yield "peak memory", None, _reason(profile.notes, "peak_bytes", "memory")
+        return
+    yield "peak memory", _amount(memory.peak_bytes, "bytes"), f"on {memory.device}: baseline and the step's peak"
+    yield "baseline memory", _amount(memory.baseline_bytes, "bytes"), "alive before the step"
+    yield "step's peak", _amount(memory.step_peak_bytes, "bytes"), "beyond the baseline"
+
+
+def _energy_line(energy: Energy | None, notes: tuple[Note, ...]) -> _Line:
+    if energy is None:
+        return "energy", None, _reason(notes, "energy")
+    low, high = energy.ci95_j or (None, None)
+    amount = Amount(value=energy.total_j, low=low, high=high, quantity="j")
+    return "energy", amount, f"per step, {energy.kind} by {energy.source} over {energy.window_s:.3g} s"
+
+
+def _checks_line(profile: Profile) -> _Line:
+    failed = [check.name for check in profile.checks if not check.ok]
+    if failed:
+        return "checks", "FAILED", ", ".join(failed)
+    if not profile.checks:
+        return "checks", None, "none were made"
+    return "checks", "all hold", f"invariants checked: {len(profile.checks)}"
+
+
+def _part_lines(spec: ProfileSpec) -> Iterator[_Line]:
+    for part in spec.parts:
+        attention = f"attention {part.attention}" if part.attention else "no attention setting"
+        yield f"part {part.name}", part.dtype, f"{attention}, on {part.device}, at {part.path or 'the root'}"
+
+
+def _environment_lines(environment: Environment) -> Iterator[_Line]:
+    versions = [
+        f"{name} {version}"
+        for name, version in (
+            ("layerprof", environment.layerprof),
+            ("torch", environment.torch),
+            ("transformers", environment.transformers),
+            ("Python", environment.python),
+        )
+        if version is not None
+    ]
+    threads = "" if environment.threads is None else f", {environment.threads} threads"
+    yield "device", environment.device, ""
+    yield "processor", environment.cpu, f"{environment.cores} cores{threads}"
+    if environment.memory_bytes is not None:
+        yield "machine memory", _amount(environment.memory_bytes, "bytes"), environment.platform
+    yield "software", ", ".join(versions), environment.platform if environment.memory_bytes is None else ""
+    if environment.flags:
+        yield "flags", ", ".join(f"{name}={environment.flags[name]}" for name in environment.flags), ""
+
+
+def _amount(value: float, quantity: ColumnQuantity) -> Amount:
+    return Amount(value=value, quantity=quantity)
+
+
+def _reason(notes: tuple[Note, ...], *quantities: str) -> str:
+    """The first note about one of the quantities; a plain sentence where there is none."""
+    return next((note.text for note in notes if note.quantity in quantities), "not measured")

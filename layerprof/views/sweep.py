@@ -1,0 +1,123 @@
+"""A sweep's cells as one table; what failed, was skipped or is still to come is a visible row with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from layerprof.records import CellRecord, SweepRecord
+from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+
+_BATCH_AXIS = "batch_size"
+_BATCH_METRICS: tuple[tuple[str, str], ...] = (
+    ("latency_s", "latency per batch"),
+    ("latency_per_sample_s", "latency per sample"),
+    ("flops", "FLOPs per batch"),
+    ("flops_per_sample", "FLOPs per sample"),
+    ("peak_bytes", "peak memory"),
+    ("energy_j_per_sample", "energy per sample"),
+)
+_INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s")}
+_SUFFIXES: tuple[tuple[str, ColumnQuantity], ...] = (
+    ("_s", "s"),
+    ("flops", "flops"),
+    ("macs", "macs"),
+    ("bytes", "bytes"),
+    ("_j", "j"),
+    ("_w", "w"),
+    ("_hz", "hz"),
+)
+
+
+def sweep_table(record: SweepRecord) -> Table:
+    """The table that the plan's name chooses, one row a cell; the axes and all metrics for any other plan."""
+    return _TABLES.get(record.plan.name, _generic_table)(record)
+
+
+def _batch_table(record: SweepRecord) -> Table:
+    """Latency, FLOPs, memory and energy against the batch size; energy keeps its column even where it is missing."""
+    others = tuple(axis for axis in _varying_axes(record) if axis != _BATCH_AXIS)
+    return _table(record, axes=(_BATCH_AXIS, *others), metrics=_BATCH_METRICS)
+
+
+def _generic_table(record: SweepRecord) -> Table:
+    ends = {end for pair in _INTERVALS.values() for end in pair}
+    names = dict.fromkeys(name for cell in record.cells for name in cell.metrics if name not in ends)
+    return _table(record, axes=_varying_axes(record), metrics=tuple((name, _heading(name)) for name in names))
+
+
+_TABLES: dict[str, Callable[[SweepRecord], Table]] = {"batch": _batch_table}
+
+
+def _varying_axes(record: SweepRecord) -> tuple[str, ...]:
+    """The axes that take several values; all of them where none does, so that a single cell still has a name."""
+    varying = tuple(name for name, values in record.plan.axes if len(values) > 1)
+    return varying or tuple(name for name, _ in record.plan.axes)
+
+
+def _table(record: SweepRecord, *, axes: Sequence[str], metrics: Sequence[tuple[str, str]]) -> Table:
+    return Table(
+        title=f"Sweep {record.plan.name} of {record.plan.model}",
+        columns=(
+            *(Column(name=axis) for axis in axes),
+            *(Column(name=heading, quantity=quantity_of(name)) for name, heading in metrics),
+            Column(name="status", align="left"),
+        ),
+        rows=tuple(_row(cell, axes, [name for name, _ in metrics]) for cell in record.cells),
+        footnotes=(*_setting_footnotes(record, axes), *_note_footnotes(record.cells)),
+    )
+
+
+def _row(cell: CellRecord, axes: Sequence[str], metrics: Sequence[str]) -> Row:
+    return Row(
+        cells=(
+            *(_axis_cell(cell, axis) for axis in axes),
+            *(_metric_cell(cell, name) for name in metrics),
+            _status(cell),
+        ),
+        role="problem" if cell.status == "failed" else "body",
+    )
+
+
+def _axis_cell(cell: CellRecord, axis: str) -> Cell:
+    return str(cell.axes[axis]) if axis in cell.axes else None
+
+
+def _metric_cell(cell: CellRecord, name: str) -> Cell:
+    value = cell.metrics.get(name)
+    if value is None or name not in _INTERVALS:
+        return value
+    low, high = (cell.metrics.get(end) for end in _INTERVALS[name])
+    return Amount(value=value, low=low, high=high)
+
+
+def _status(cell: CellRecord) -> str:
+    if cell.failure is None:
+        return cell.status
+    return f"{cell.status} ({cell.failure.kind}): {cell.failure.text}"
+
+
+def _setting_footnotes(record: SweepRecord, axes: Sequence[str]) -> tuple[str, ...]:
+    single = {name: values[0] for name, values in record.plan.axes if len(values) == 1 and name not in axes}
+    settings = {**dict(record.plan.fixed), **single}
+    return (f"Fixed: {', '.join(f'{name} {value}' for name, value in settings.items())}.",) if settings else ()
+
+
+def _note_footnotes(cells: Sequence[CellRecord]) -> tuple[str, ...]:
+    """Each reason once, whichever cells it is about."""
+    texts = (f"{note.quantity}: {note.text}" if note.quantity else note.text for cell in cells for note in cell.notes)
+    return tuple(dict.fromkeys(texts))
+
+
+def quantity_of(name: str) -> ColumnQuantity:
+    """What a metric's name says it holds: its unit's suffix, "per sample" left out; a ratio where it has none."""
+    stem = name.replace("_per_sample", "")
+    if "_per_" in stem:
+        return "flops_per_s" if stem == "flops_per_s" else "ratio"
+    return next((quantity for suffix, quantity in _SUFFIXES if stem.endswith(suffix)), "ratio")
+
+
+def _heading(name: str) -> str:
+    """The metric's name without the unit, which the column's heading gives."""
+    for suffix in ("_s", "_j", "_w", "_hz", "_bytes"):
+        name = name.removesuffix(suffix).replace(f"{suffix}_per_", "_per_")
+    return name.replace("_", " ")

@@ -1,0 +1,70 @@
+"""Strictness that all tests share: no network, no hub, no display, and the same random numbers in every run."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import random
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+# Read once, when the libraries are imported: so they are set before any test module imports one.
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    TOKENIZERS_PARALLELISM="false",
+    MPLBACKEND="Agg",
+)
+
+_SEED = 20240229
+
+
+def _is_local(address: object) -> bool:
+    """Whether a socket address stays on this machine: a Unix path, or the loopback."""
+    if not isinstance(address, tuple):
+        return True
+    host = str(address[0])
+    if host in ("", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refusing_network(
+    original: Callable[..., Any], *, position: int
+) -> Callable[..., Any]:  # the socket module's own types
+    """The function, but failing where the address in its argument at ``position`` is on another machine."""
+
+    def guarded(*arguments: Any, **options: Any) -> Any:  # passes through whatever the socket module takes
+        address = arguments[position] if len(arguments) > position else options.get("address")
+        if not _is_local(address):
+            pytest.fail(f"a test tried to reach {address!r}; tests use no network")
+        return original(*arguments, **options)
+
+    return guarded
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "create_connection", _refusing_network(socket.create_connection, position=0))
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _refusing_network(getattr(socket.socket, name), position=1))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    random.seed(_SEED)
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None:
+        numpy.random.seed(_SEED)
+    if torch is not None:
+        torch.manual_seed(_SEED)

@@ -1,0 +1,293 @@
+"""The rooms of layerprof and who may import whom; docs/architecture.md tells why.
+
+An import that happens at run time, at the top of a file or inside a function, points to a room of lower rank. Inside a
+package, siblings share its ``base`` alone; only the file that assembles the package reaches the others. What stands
+under ``if TYPE_CHECKING`` is free.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "layerprof"
+
+RANK_OF_ROOM = {
+    "clock": 0,
+    "errors": 0,
+    "units": 0,
+    "stats": 0,
+    "progress": 0,
+    "records": 1,
+    "store": 2,
+    "tree": 2,
+    "attribute": 2,
+    "diff": 2,
+    "views": 2,
+    "report": 3,
+    "instruments": 3,
+    "flops": 3,
+    "energy": 3,
+    "machine": 3,
+    "measure": 4,
+    "models": 4,
+    "output": 4,
+    "tasks": 4,
+    "profiling": 5,
+    "sweeping": 6,
+    "cli": 7,
+}
+TESTING = "testing"  # imported by no other room
+RANK_OF_TESTING = 4  # so it may import anything up to rank 3
+
+FACADE = "layerprof"  # __init__.py: imports every room, on first use, and is imported by none
+ASSEMBLERS = {"layerprof.cli.main"}  # besides each package's __init__
+LAZY_EXCEPTIONS = {  # a record shows itself, and a cell reads its profile, by an import inside the method
+    ("layerprof.records.profile", "report"),
+    ("layerprof.records.sweeps", "store"),
+}
+
+HEAVY = frozenset({"torch", "transformers", "datasets"})
+FORBIDDEN_IN_ROOM = {
+    **dict.fromkeys(("errors", "units", "stats", "records"), HEAVY | {"numpy", "pandas"}),
+    **dict.fromkeys(("views", "report", "store", "attribute", "diff"), HEAVY),
+}
+PRINTING_ROOMS = {"cli"}
+PRINTS_OR_EXITS = {"print", "input", "exit", "quit", "sys.exit", "SystemExit", "logging.basicConfig"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One module imported at run time."""
+
+    target: str
+    line: int
+    is_lazy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """One file of the library, by its dotted name."""
+
+    name: str
+    is_package: bool
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return room_of(self.name)
+
+    @property
+    def package(self) -> str:
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+
+def room_of(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
+
+
+def modules_under(root: Path) -> dict[str, Module]:
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [FACADE, *path.relative_to(root).with_suffix("").parts]
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        found[name] = Module(name=name, is_package=is_package, tree=ast.parse(path.read_text(), filename=str(path)))
+    return found
+
+
+def run_time_nodes(node: ast.AST, *, is_lazy: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node that can run, and whether it waits for a call."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for statement in child.orelse:
+                yield statement, is_lazy
+                yield from run_time_nodes(statement, is_lazy=is_lazy)
+            continue
+        yield child, is_lazy
+        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from run_time_nodes(child, is_lazy=is_lazy or is_function)
+
+
+def imports_of(module: Module, known: dict[str, Module]) -> Iterator[Import]:
+    for node, is_lazy in run_time_nodes(module.tree):
+        for target in targets_of(node, module, known):
+            yield Import(target=target, line=getattr(node, "lineno", 0), is_lazy=is_lazy)
+
+
+def targets_of(node: ast.AST, module: Module, known: dict[str, Module]) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        source = absolute_source(node, module)
+        names = [f"{source}.{alias.name}" for alias in node.names]
+        return [name if source == FACADE or name in known else source for name in names]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        return [text.value for text in node.args[:1] if isinstance(text, ast.Constant) and isinstance(text.value, str)]
+    return []
+
+
+def absolute_source(node: ast.ImportFrom, module: Module) -> str:
+    if not node.level:
+        return node.module or ""
+    start = module.package.split(".")[: len(module.package.split(".")) - node.level + 1]
+    return ".".join([*start, *([node.module] if node.module else [])])
+
+
+def violations_under(root: Path) -> list[str]:
+    modules = modules_under(root)
+    complaints = []
+    for module in modules.values():
+        if module.name == FACADE:
+            continue
+        if module.room not in RANK_OF_ROOM and module.room != TESTING:
+            complaints.append(f"{module.name}: room {module.room!r} is not in the table of ranks")
+        for found in imports_of(module, modules):
+            reason = fault_of(module, found)
+            if reason:
+                complaints.append(f"{module.name}:{found.line} imports {found.target}: {reason}")
+        complaints.extend(printing_in(module))
+    return complaints
+
+
+def fault_of(module: Module, found: Import) -> str | None:
+    """Why the import is not allowed, or None."""
+    top = found.target.split(".")[0]
+    if top != FACADE:
+        return "too heavy for this room" if top in FORBIDDEN_IN_ROOM.get(module.room, ()) else None
+    if found.target == f"{FACADE}.__version__":
+        return None
+    if found.target == FACADE:
+        return "a room imports rooms, never the facade"
+    room = room_of(found.target)
+    if room == module.room:
+        return fault_among_siblings(module, found.target)
+    if found.is_lazy and (module.name, room) in LAZY_EXCEPTIONS:
+        return None
+    return fault_between_rooms(module.room, room)
+
+
+def fault_among_siblings(module: Module, target: str) -> str | None:
+    if module.name in ASSEMBLERS:
+        return None
+    own, other = module.package.split("."), target.split(".")
+    depth = next((i for i, pair in enumerate(zip(own, other, strict=False)) if pair[0] != pair[1]), 0)
+    shared = depth or min(len(own), len(other))
+    assembles_it = module.is_package and shared == len(own) and len(other) > shared
+    if assembles_it or other[shared : shared + 1] == ["base"]:
+        return None
+    return "siblings share only their package's base"
+
+
+def fault_between_rooms(source: str, target: str) -> str | None:
+    if target == TESTING:
+        return "the shipped fakes are for tests"
+    if target not in RANK_OF_ROOM:
+        return f"room {target!r} is not in the table of ranks"
+    source_rank = RANK_OF_TESTING if source == TESTING else RANK_OF_ROOM.get(source, 0)
+    if RANK_OF_ROOM[target] < source_rank:
+        return None
+    return f"rank {source_rank} ({source}) may not import rank {RANK_OF_ROOM[target]} ({target})"
+
+
+def printing_in(module: Module) -> Iterator[str]:
+    if module.room in PRINTING_ROOMS:
+        return
+    for node, _ in run_time_nodes(module.tree):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called in PRINTS_OR_EXITS:
+            line = getattr(node, "lineno", 0)
+            yield f"{module.name}:{line} calls {called}: only cli prints, exits or sets up logging"
+
+
+def test_every_import_points_to_a_lower_rank() -> None:
+    assert violations_under(ROOT) == []
+
+
+def test_the_walk_finds_the_rooms_and_their_imports() -> None:
+    modules = modules_under(ROOT)
+
+    found = {one.target for one in imports_of(modules["layerprof.records.base"], modules)}
+
+    assert "layerprof.stats" in found
+
+
+def write_tree(root: Path, files: dict[str, str]) -> Path:
+    for name, source in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "complaint"),
+    [
+        ("tree.py", "from layerprof import store", "rank 2 (tree) may not import rank 2 (store)"),
+        ("records/a.py", "import layerprof.measure", "rank 1 (records) may not import rank 4 (measure)"),
+        (
+            "tree.py",
+            "def f():\n    from layerprof.flops import formulas",
+            "rank 2 (tree) may not import rank 3 (flops)",
+        ),
+        ("tree.py", "import importlib\nimportlib.import_module('layerprof.cli')", "may not import rank 7 (cli)"),
+        ("tree.py", "from layerprof import profile", "room 'profile' is not in the table"),
+        ("tree.py", "import layerprof", "never the facade"),
+        ("shapes.py", "", "room 'shapes' is not in the table"),
+        ("cli/run.py", "from layerprof.testing import fakes", "fakes are for tests"),
+        ("testing.py", "from layerprof import measure", "rank 4 (testing) may not import rank 4 (measure)"),
+        ("flops/a.py", "from layerprof.flops import b", "siblings share only"),
+        ("flops/a.py", "from layerprof.flops.b import f", "siblings share only"),
+        ("flops/a.py", "from . import b", "siblings share only"),
+        ("flops/a.py", "from layerprof.flops import f", "siblings share only"),
+        ("models/x/a.py", "from layerprof.models.y import f", "siblings share only"),
+        (
+            "records/profile.py",
+            "from layerprof.report import render",
+            "rank 1 (records) may not import rank 3 (report)",
+        ),
+        ("records/a.py", "import numpy as np", "too heavy"),
+        ("report/a.py", "def f():\n    import torch.nn", "too heavy"),
+        ("store.py", "if X:\n    from torch import nn", "too heavy"),
+        ("measure.py", "print(1)", "calls print"),
+        ("measure.py", "import sys\ndef f():\n    sys.exit(1)", "calls sys.exit"),
+    ],
+)
+def test_the_checker_finds_a_violation(tmp_path: Path, name: str, source: str, complaint: str) -> None:
+    root = write_tree(tmp_path, {"__init__.py": "", "flops/b.py": "f = 1", name: source})
+
+    found = violations_under(root)
+
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("__init__.py", "from layerprof import cli, records\nfrom layerprof.flops.b import f"),
+        (
+            "tree.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n    from layerprof import cli",
+        ),
+        ("tree.py", "import torch\nfrom layerprof import __version__, errors, stats\nfrom layerprof.records import x"),
+        ("records/profile.py", "def f():\n    from layerprof.report import render"),
+        ("records/sweeps.py", "def f():\n    from layerprof.store import load_profile"),
+        ("flops/a.py", "from layerprof.flops import base\nfrom layerprof.flops.base import f\nfrom .base import g"),
+        ("flops/__init__.py", "from layerprof.flops.a import f\nfrom layerprof.flops import b\nfrom .b import g"),
+        ("models/x/a.py", "from layerprof.models.base import f\nfrom layerprof.models.x.base import g"),
+        ("models/x/__init__.py", "from layerprof.models.base import f\nfrom layerprof.models.x.a import g"),
+        ("models/__init__.py", "from layerprof.models.x.a import f\nfrom layerprof.models.x import b"),
+        ("cli/main.py", "from layerprof.cli import run\nprint(run)\nraise SystemExit(0)"),
+        ("testing.py", "import torch\nfrom layerprof import flops, records"),
+    ],
+)
+def test_the_checker_lets_pass_what_the_rules_allow(tmp_path: Path, name: str, source: str) -> None:
+    siblings = {"flops/a.py": "", "flops/b.py": "", "flops/base.py": "", "cli/run.py": ""}
+    root = write_tree(tmp_path, {"__init__.py": "", **siblings, name: source})
+
+    assert violations_under(root) == []

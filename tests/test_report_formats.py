@@ -1,0 +1,195 @@
+"""What all formats owe a reader: closed books, one scale a column, reasons for what is missing, and no surprise."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from typing import cast
+
+import pytest
+from report_records import NO_ENERGY, UNATTRIBUTED_S, batch_sweep, flop_report, many_blocks, profile_of, two_blocks
+from rich.console import Console
+
+from layerprof.errors import InputError
+from layerprof.records import Check, Profile
+from layerprof.report import Format, Record, render
+from layerprof.report.base import to_text
+from layerprof.report.text import TextRenderer, print_record
+from layerprof.units import MISSING
+from layerprof.views import Amount, Column, Row, Table
+
+FORMATS: tuple[Format, ...] = ("text", "markdown", "html", "csv")
+READABLE: tuple[Format, ...] = ("text", "markdown", "html")
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="unknown format 'pdf'; the known formats are text, markdown, html, csv"):
+        render(profile_of(two_blocks()), cast(Format, "pdf"))
+
+
+def test_what_is_no_record_is_refused() -> None:
+    with pytest.raises(InputError, match="cannot render a str"):
+        render(cast(Record, "profile"), "text")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "record", [profile_of(two_blocks()), batch_sweep(), flop_report()], ids=lambda r: type(r).__name__
+)
+def test_every_record_renders_the_same_twice_and_ends_its_last_line(record: Record, format: Format) -> None:
+    first = render(record, format)
+
+    assert first.endswith("\n")
+    assert render(record, format) == first
+
+
+def tree_section(text: str) -> list[str]:
+    return re.split(r"^(?:## )?Layers$", text, flags=re.MULTILINE)[1].splitlines()
+
+
+def markdown_rows(profile: Profile) -> list[list[str]]:
+    lines = tree_section(render(profile, "markdown").split("## Families")[0])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [rows[0], *rows[2:]]
+
+
+def test_the_printed_self_times_of_the_markdown_tree_close() -> None:
+    header, *rows = markdown_rows(profile_of(two_blocks()))
+    place = header.index("self time (ms)")
+
+    times = {row[0].replace("&nbsp;", ""): float(row[place].strip("*")) for row in rows}
+
+    step = times.pop("**step**")
+    assert sum(times.values()) == pytest.approx(step, abs=0.01)
+    assert times["**(unattributed)**"] == pytest.approx(1000 * UNATTRIBUTED_S)
+
+
+def test_the_printed_shares_of_the_text_tree_close() -> None:
+    lines = [line for line in tree_section(render(profile_of(two_blocks()), "text")) if " %" in line]
+
+    *parts, step = (float(re.findall(r"([\d.]+) %", line)[0]) for line in lines)
+
+    assert step == 100.0
+    assert sum(parts) == pytest.approx(100.0, abs=0.05 * len(parts))
+
+
+@pytest.mark.parametrize("format", READABLE)
+def test_missing_energy_prints_its_reason(format: Format) -> None:
+    assert NO_ENERGY in render(profile_of(two_blocks()), format)
+    assert NO_ENERGY in render(batch_sweep(), format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_failed_cell_is_printed_with_its_reason(format: Format) -> None:
+    assert "out of memory" in render(batch_sweep(), format)
+
+
+def test_a_column_has_one_scale() -> None:
+    column = Column(name="time", quantity="s")
+    table = Table(title="t", columns=(column,), rows=tuple(Row(cells=(value,)) for value in (0.5, 0.0005, None)))
+
+    text = to_text(table)
+
+    assert text.headers == ("time (ms)",)
+    assert [row.cells[0].text for row in text.rows] == ["500", "0.5", MISSING]
+
+
+def test_an_interval_is_printed_in_the_scale_of_its_column() -> None:
+    column = Column(name="time", quantity="s")
+    rows = (Row(cells=(Amount(value=0.012, low=0.011, high=0.014),)), Row(cells=(0.5,)))
+
+    text = to_text(Table(title="t", columns=(column,), rows=rows))
+
+    assert text.rows[0].cells[0].text == "12.0 [11.0, 14.0]"
+
+
+def test_an_amount_of_another_quantity_brings_its_own_unit() -> None:
+    rows = (Row(cells=(Amount(value=2**20, quantity="bytes"),)), Row(cells=(Amount(value=0.02, quantity="share"),)))
+
+    text = to_text(Table(title="t", columns=(Column(name="value"),), rows=rows))
+
+    assert [row.cells[0].text for row in text.rows] == ["1.00 MiB", "2.0 %"]
+
+
+def test_text_has_no_terminal_codes() -> None:
+    assert "\x1b" not in render(profile_of(two_blocks()), "text")
+
+
+def test_text_keeps_every_number_whole_on_a_narrow_console() -> None:
+    profile = profile_of(two_blocks())
+
+    narrow = TextRenderer(width=40).profile(profile)
+
+    assert "layers.0–1 (2×)" in narrow
+    for line in tree_section(render(profile, "text")):
+        for number in re.findall(r"\d[\d.,]+", line):
+            assert number in narrow
+
+
+def test_text_of_a_large_model_is_short() -> None:
+    profile = profile_of(many_blocks(200))
+
+    assert len(profile.layers) == 1402
+    assert len(render(profile, "text").splitlines()) < 80
+
+
+def test_text_shows_a_check_that_failed() -> None:
+    profile = dataclasses.replace(
+        profile_of(two_blocks()), checks=(Check(name="flops_books", ok=False, detail="off by 3"),)
+    )
+
+    assert "off by 3" in render(profile, "text")
+
+
+def test_a_console_gets_colours_and_the_depth_that_was_asked_for() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, color_system="standard", width=120)
+
+    print_record(profile_of(two_blocks()), console, max_depth=1)
+
+    assert "\x1b[1m" in stream.getvalue()
+    assert "layers.0–1 (2×) …" in stream.getvalue()
+    assert "fc1" not in stream.getvalue()
+
+
+def csv_rows(record: Record) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(render(record, "csv"))))
+
+
+def test_every_layer_appears_once_in_the_csv() -> None:
+    profile = profile_of(many_blocks(20))
+
+    rows = csv_rows(profile)
+
+    assert [row["path"] for row in rows] == [layer.path for layer in profile.layers]
+
+
+def test_the_csv_has_raw_numbers_and_leaves_empty_what_is_missing() -> None:
+    profile = profile_of(two_blocks())
+
+    row = csv_rows(profile)[-1]
+
+    layer = profile["head"]
+    assert layer.self_s is not None
+    assert float(row["self_s_median"]) == layer.self_s.median
+    assert int(row["flops"]) == layer.flops
+    assert row["energy_j"] == ""
+    assert row["device_self_s_median"] == ""
+
+
+def test_the_csv_of_a_sweep_has_a_row_for_every_cell() -> None:
+    rows = csv_rows(batch_sweep())
+
+    assert [row["batch_size"] for row in rows] == ["1", "4", "8"]
+    assert rows[2]["latency_s"] == ""
+    assert rows[2]["failure_kind"] == "exception"
+
+
+def test_the_csv_of_a_flop_report_has_a_row_for_every_layer() -> None:
+    assert [(row["path"], int(row["flops"])) for row in csv_rows(flop_report())] == list(flop_report().by_layer.items())
+
+
+def test_a_profile_prints_as_its_tree() -> None:
+    assert "layers.0–1 (2×)" in str(profile_of(two_blocks()))

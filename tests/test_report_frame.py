@@ -1,0 +1,49 @@
+"""A profile as a data frame."""
+
+from __future__ import annotations
+
+import pandas
+import pytest
+from report_records import UNATTRIBUTED_FLOPS, profile_of, two_blocks
+
+from layerprof.report.frame import to_dataframe
+
+
+def test_there_is_one_row_a_layer_indexed_by_path() -> None:
+    profile = profile_of(two_blocks())
+
+    frame = profile.to_dataframe()
+
+    assert frame.index.name == "path"
+    assert list(frame.index) == [layer.path for layer in profile.layers]
+
+
+def test_times_are_medians_with_their_interval() -> None:
+    profile = profile_of(two_blocks())
+
+    row = to_dataframe(profile).loc["head"]
+
+    times = profile["head"].self_s
+    assert times is not None
+    assert row["self_s_median"] == times.median
+    assert (row["self_s_ci95_low"], row["self_s_ci95_high"]) == times.ci95
+
+
+def test_sums_over_the_frame_are_sums_over_the_layers() -> None:
+    profile = profile_of(two_blocks())
+
+    frame = to_dataframe(profile)
+
+    assert profile.step_flops == int(frame["self_flops"].sum()) + UNATTRIBUTED_FLOPS
+    assert profile.step_s is not None
+    assert profile.unattributed_s is not None
+    assert frame["self_s_median"].sum() + profile.unattributed_s.median == pytest.approx(profile.step_s.median)
+
+
+def test_what_is_missing_is_not_zero_and_stays_numeric() -> None:
+    frame = to_dataframe(profile_of(two_blocks(), has_time=False))
+
+    assert frame["self_s_median"].isna().all()
+    assert frame["bytes_moved"].isna().all()
+    assert pandas.api.types.is_numeric_dtype(frame["self_s_median"])
+    assert pandas.api.types.is_integer_dtype(frame["bytes_moved"])

@@ -1,0 +1,109 @@
+"""The HTML page: one well-formed file that loads nothing, runs nothing, and holds every layer."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from report_records import batch_sweep, flop_report, hostile_profile, many_blocks, profile_of, two_blocks
+
+from layerprof.report import Record, render
+from layerprof.report.base import to_text
+from layerprof.report.html import tree_lines
+from layerprof.views import tree_table
+
+VOID = {"meta", "link", "br", "img", "input"}
+LOADING_ATTRIBUTES = {"src", "href", "srcset", "action", "data", "background", "poster"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and the tree's names, and fails on a tag that closes what is not open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.most_details = 0
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes.extend(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.most_details = max(self.most_details, self.open.count("details"))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+RECORDS: tuple[Record, ...] = (profile_of(two_blocks()), hostile_profile(), batch_sweep(), flop_report())
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=["profile", "hostile", "sweep", "flops"])
+def test_every_tag_that_opens_closes(record: Record) -> None:
+    assert Page(render(record, "html")).open == []
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=["profile", "hostile", "sweep", "flops"])
+def test_nothing_is_loaded_and_nothing_runs(record: Record) -> None:
+    text = render(record, "html")
+
+    page = Page(text)
+    assert not {name for name, _ in page.attributes} & LOADING_ATTRIBUTES
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert not {"script", "link", "iframe", "object", "img"} & set(page.tags)
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_the_policy_forbids_the_network() -> None:
+    policy = dict(re.findall(r'http-equiv="(.*?)" content="(.*?)"', render(profile_of(two_blocks()), "html")))
+
+    assert policy["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "script-src" not in policy["Content-Security-Policy"]
+
+
+def test_light_and_dark_follow_the_reader() -> None:
+    assert "prefers-color-scheme: dark" in render(profile_of(two_blocks()), "html")
+
+
+def test_every_layer_has_a_line_in_the_tree() -> None:
+    profile = profile_of(many_blocks(200))
+
+    text = render(profile, "html")
+
+    lines = re.findall(r'<(?:summary|div) class="line body">', text)
+    assert len(lines) == len(profile.layers) == 1402
+
+
+def test_a_layer_is_nested_as_deep_as_its_path() -> None:
+    profile = profile_of(two_blocks())
+
+    page = Page(render(profile, "html"))
+
+    parents = {layer.path.rpartition(".")[0] for layer in profile.layers if layer.path}
+    assert page.most_details == max(layer.depth for layer in profile.layers)
+    assert page.tags.count("details") == len(parents)
+
+
+def test_what_the_tree_opens_it_closes() -> None:
+    lines = tree_lines(to_text(tree_table(profile_of(many_blocks(3)), is_folded=False)))
+
+    assert sum(line.has_children for line in lines) == sum(line.closes for line in lines)
+
+
+def test_a_bar_is_as_wide_as_its_share() -> None:
+    widths = [float(width) for width in re.findall(r"width:([\d.]+)%", render(profile_of(two_blocks()), "html"))]
+
+    assert 100.0 in widths  # the step
+    assert all(0.0 <= width <= 100.0 for width in widths)
+
+
+def test_a_notebook_shows_the_same_page() -> None:
+    profile = profile_of(two_blocks())
+
+    assert profile._repr_html_() == render(profile, "html")

@@ -65,17 +65,21 @@ class Scale:
         return significant(value / self.divisor, digits=digits)
 
 
-def scale_for(values: Iterable[float | None], quantity: Quantity) -> Scale:
-    """The scale in which the largest of ``values`` reads between 1 and 1000.
+COLUMN_LEAST = 10.0  # the largest of a column reads 10 to 10,000, so that its small ones keep their digits
+
+
+def scale_for(values: Iterable[float | None], quantity: Quantity, *, least: float = 1.0) -> Scale:
+    """The scale in which the largest of ``values`` reads between ``least`` and a thousand times that.
 
     Args:
         values: the column; None and zeros do not count.
         quantity: what the column holds, which decides the ladder of units (bytes go by 1024).
+        least: how the largest should read at least.
     """
     largest = max((abs(value) for value in values if value), default=0.0)
     ladder = _LADDERS[quantity]
     base = next((step for step in ladder if step[0] == 1.0), ladder[-1])
-    divisor, prefix = next((step for step in ladder if largest >= step[0]), ladder[-1] if largest else base)
+    divisor, prefix = next((step for step in ladder if largest >= least * step[0]), ladder[-1] if largest else base)
     return Scale(divisor=divisor, label=f"{prefix}{_NAMES[quantity]}")
 
 
@@ -94,7 +98,7 @@ def significant(value: float, *, digits: int = 3) -> str:
     magnitude = len(str(int(abs(value)))) if abs(value) >= 1 else 0
     if magnitude:
         return f"{value:,.{max(0, digits - magnitude)}f}"
-    return f"{value:.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
+    return f"{value:#.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
 
 
 def percent(part: float | None, whole: float | None, *, digits: int = 1) -> str:

@@ -93,7 +93,15 @@ def test_a_column_has_one_scale() -> None:
     text = to_text(table)
 
     assert text.headers == ("time (ms)",)
-    assert [row.cells[0].text for row in text.rows] == ["500", "0.5", MISSING]
+    assert [row.cells[0].text for row in text.rows] == ["500", "0.500", MISSING]
+
+
+def test_counts_that_need_no_scale_stay_whole() -> None:
+    column = Column(name="params", quantity="count")
+
+    text = to_text(Table(title="t", columns=(column,), rows=(Row(cells=(77,)), Row(cells=(0,)))))
+
+    assert [row.cells[0].text for row in text.rows] == ["77", "0"]
 
 
 def test_an_interval_is_printed_in_the_scale_of_its_column() -> None:

@@ -125,6 +125,17 @@ def test_without_times_the_top_layers_are_ranked_by_self_flops() -> None:
     assert body(table, "layer") == ["head", "layers.0.fc2"]
 
 
+def test_the_bound_of_a_top_layer_is_shown_where_it_is_known() -> None:
+    profile = profile_of(two_blocks())
+    bound = dataclasses.replace(profile.layers[-1], bound="memory")
+
+    without = top_table(profile)
+    with_bound = top_table(dataclasses.replace(profile, layers=(*profile.layers[:-1], bound)))
+
+    assert "bound" not in [column.name for column in without.columns]
+    assert cells(with_bound, "head")["bound"] == "memory"
+
+
 def test_the_summary_gives_latency_with_its_interval() -> None:
     profile = profile_of(two_blocks())
 

@@ -9,6 +9,7 @@ for it, and is listed as uncounted. It must never stand around a compiled callab
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
@@ -40,6 +41,7 @@ class FlopCounter(TorchDispatchMode):
         self._where = where
         self._formulas = formulas
         self._zero_ops = zero_ops
+        self._lock = threading.Lock()
         self.flops: Counter[int] = Counter()
         self.causal_flops: Counter[int] = Counter()
         self.by_op: Counter[str] = Counter()
@@ -86,11 +88,12 @@ class FlopCounter(TorchDispatchMode):
                 "register one that does with layerprof.register_flops"
             ) from error
         path = self._where()
-        self.flops[path] += flops.dense
-        self.causal_flops[path] += flops.causal
-        self.by_op[str(func)] += flops.dense
-        self.total += flops.dense
-        self.causal_total += flops.causal
+        with self._lock:  # a model may run layers on threads of its own
+            self.flops[path] += flops.dense
+            self.causal_flops[path] += flops.causal
+            self.by_op[str(func)] += flops.dense
+            self.total += flops.dense
+            self.causal_total += flops.causal
 
 
 def packet_name(func: OpOverload) -> str:

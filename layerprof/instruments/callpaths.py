@@ -8,8 +8,8 @@ first appear. What an op does is then added to the number of the path it ran und
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +40,7 @@ class _Open:
 
     index: int
     path: int
+    ending: AbstractContextManager[object] | None = None
 
 
 class CallPaths:
@@ -47,10 +48,18 @@ class CallPaths:
 
     Args:
         listener: told of calls on the step's thread; calls on other threads are numbered but not told.
+        elsewhere: what to enter around the outermost calls on other threads, such as a dispatch mode, which torch
+            does not carry over to them.
     """
 
-    def __init__(self, listener: CallListener | None = None) -> None:
+    def __init__(
+        self,
+        listener: CallListener | None = None,
+        *,
+        elsewhere: Callable[[], AbstractContextManager[object]] | None = None,
+    ) -> None:
         self._listener = listener
+        self._elsewhere = elsewhere
         self._stacks: dict[int, list[_Open]] = {}
         self._numbers: dict[tuple[int, int, bool], int] = {}
         self._calls: list[int] = []
@@ -122,7 +131,10 @@ class CallPaths:
             if path == len(self._calls):
                 self._calls.append(0)
             self._calls[path] += 1
-        stack.append(_Open(index=index, path=path))
+        ending = self._elsewhere() if self._elsewhere and is_concurrent and not stack else None
+        if ending is not None:
+            ending.__enter__()
+        stack.append(_Open(index=index, path=path, ending=ending))
         if self._listener is not None and not is_concurrent:
             self._listener.entered()
 
@@ -135,6 +147,8 @@ class CallPaths:
         while stack:
             call = stack.pop()
             is_own = call.index == index
+            if call.ending is not None:
+                call.ending.__exit__(None, None, None)
             if self._listener is not None and thread == self._step_thread:
                 self._listener.left(call.path, output if is_own else None)
             if is_own:

@@ -29,7 +29,7 @@ class SpanRecorder:
 
     def __init__(self, clock: Clock) -> None:
         self._now_ns = clock.now_ns
-        self._buffers: dict[int, list[int]] = {}
+        self._buffers: list[tuple[threading.Thread, list[int]]] = []
         self._local = threading.local()
 
     @contextmanager
@@ -51,18 +51,20 @@ class SpanRecorder:
 
     def begin(self) -> None:
         """Forgets all events: a step begins on this thread."""
-        for buffer in list(self._buffers.values()):
+        self._buffers = [(thread, buffer) for thread, buffer in self._buffers if thread.is_alive()]
+        for _, buffer in self._buffers:
             buffer.clear()
 
     def events(self, *, start_ns: int, end_ns: int) -> StepEvents:
         """The events since `begin`, of a step that ran on this thread from ``start_ns`` to ``end_ns``."""
-        here = threading.get_ident()
+        here = threading.current_thread()
+        by_step_thread_first = sorted(self._buffers, key=lambda entry: entry[0] is not here)
         return StepEvents(
             start_ns=start_ns,
             end_ns=end_ns,
             threads=tuple(
-                _thread_events(buffer, is_step_thread=ident == here)
-                for ident, buffer in sorted(self._buffers.items(), key=lambda item: item[0] != here)
+                _thread_events(buffer, is_step_thread=thread is here)
+                for thread, buffer in by_step_thread_first
                 if buffer
             ),
         )
@@ -71,7 +73,9 @@ class SpanRecorder:
         try:
             buffer: list[int] = self._local.buffer
         except AttributeError:
-            buffer = self._local.buffer = self._buffers[threading.get_ident()] = []
+            buffer = self._local.buffer = []
+            # By thread object: a number may be given to a new thread as soon as its old bearer is gone.
+            self._buffers.append((threading.current_thread(), buffer))
         return buffer
 
     def _enter(self, index: int) -> PreHook:

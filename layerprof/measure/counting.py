@@ -24,7 +24,7 @@ class FlopsStep:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self.paths = CallPaths()
+        self.paths = CallPaths(elsewhere=lambda: self.counter)
         self.counter = make_counter(self.paths.current)
 
     @contextmanager

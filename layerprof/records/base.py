@@ -28,36 +28,32 @@ Value = TypeVar("Value", covariant=True)
 class FrozenMapping(Mapping[str, Value], Generic[Value]):
     """A mapping from names to values that cannot be changed, keeps its order, and can be hashed and pickled."""
 
-    __slots__ = ("_items",)
-    _items: tuple[tuple[str, Value], ...]
+    __slots__ = ("_values",)
+    _values: dict[str, Value]
 
     def __init__(self, items: Mapping[str, Value] | tuple[tuple[str, Value], ...] = ()) -> None:
-        pairs = tuple(items.items()) if isinstance(items, Mapping) else tuple(items)
-        object.__setattr__(self, "_items", pairs)
+        object.__setattr__(self, "_values", dict(items))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a record's mapping cannot be changed; make a new record with dataclasses.replace")
 
     def __getitem__(self, key: str) -> Value:
-        for name, value in self._items:
-            if name == key:
-                return value
-        raise KeyError(key)
+        return self._values[key]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self._items)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._values)
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._items))
+        return hash(frozenset(self._values.items()))
 
     def __repr__(self) -> str:
-        return f"FrozenMapping({dict(self._items)!r})"
+        return f"FrozenMapping({self._values!r})"
 
     def __reduce__(self) -> tuple[type[FrozenMapping[Value]], tuple[tuple[tuple[str, Value], ...]]]:
-        return FrozenMapping, (self._items,)
+        return FrozenMapping, (tuple(self._values.items()),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

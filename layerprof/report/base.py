@@ -181,7 +181,8 @@ def _escaped(character: str) -> str:
 def _scale(column: Column, cells: Sequence[Cell]) -> units.Scale | None:
     if column.quantity in (None, "share", "integer"):
         return None
-    return units.scale_for([_plain_number(cell) for cell in cells], cast(units.Quantity, column.quantity))
+    numbers = [_plain_number(cell) for cell in cells]
+    return units.scale_for(numbers, cast(units.Quantity, column.quantity), least=units.COLUMN_LEAST)
 
 
 def _plain_number(cell: Cell) -> float | None:
@@ -224,7 +225,7 @@ def _amount_text(amount: Amount, quantity: ColumnQuantity, scale: units.Scale | 
 
 
 def _number_text(number: float, quantity: ColumnQuantity, scale: units.Scale | None) -> str:
-    if scale is not None:
+    if scale is not None and not (isinstance(number, int) and scale.divisor == 1.0):
         return scale.text(number)
     if quantity == "share":
         return units.percent(number, 1.0)

@@ -21,6 +21,7 @@ from layerprof import units
 from layerprof.errors import InputError
 from layerprof.records import CellRecord, Profile, SweepRecord
 from layerprof.report.base import inert
+from layerprof.views import middle_steps, typical
 
 _BATCH_AXIS = "batch_size"
 _LEFT_COLOUR, _RIGHT_COLOUR = "#0072B2", "#D55E00"  # blue, vermilion
@@ -75,10 +76,11 @@ def stage_bars(profile: Profile) -> Figure:
     Raises:
         InputError: where the profile has no time of its stages.
     """
-    parts = [(stage.name, stage.self_s.median) for stage in profile.stages if stage.self_s is not None]
+    steps = middle_steps(profile.step_s)
+    parts = [(stage.name, typical(stage.self_s, steps)) for stage in profile.stages if stage.self_s is not None]
     if not parts:
         raise InputError("the profile has no time of its stages; profile with the pass 'time'")
-    unattributed_s = profile.unattributed_s.median if profile.unattributed_s is not None else 0.0
+    unattributed_s = typical(profile.unattributed_s, steps) if profile.unattributed_s is not None else 0.0
     parts = [*parts, ("(unattributed)", unattributed_s)]
     scale = units.scale_for([sum(value for _, value in parts)], "s")
     figure = Figure(figsize=(8.0, 2.6), layout="constrained")

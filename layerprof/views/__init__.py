@@ -1,6 +1,6 @@
 """Pure functions from records to tables: which rows and columns a reader gets to see, before any text is made."""
 
-from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table, middle_steps, typical
 from layerprof.views.checks import checks_table, notes_table, uncounted_table
 from layerprof.views.families import families_table
 from layerprof.views.flat import LAYER_COLUMNS, FlatColumn, Scalar
@@ -26,6 +26,7 @@ __all__ = [
     "flop_layers_table",
     "flop_ops_table",
     "flop_totals_table",
+    "middle_steps",
     "notes_table",
     "phases_table",
     "stages_table",
@@ -33,5 +34,6 @@ __all__ = [
     "sweep_table",
     "top_table",
     "tree_table",
+    "typical",
     "uncounted_table",
 ]

@@ -5,9 +5,10 @@ all formats agree. A cell that was not measured is None; a cell that makes no se
 
 The closing rows keep the books in sight: in every column of ``self`` quantities
 
-    sum of the rows + (on other threads) + (difference) + (unattributed) = step
+    sum of the rows + (on other threads) + (unattributed) = step
 
-where time on other threads is subtracted, and the difference is what medians leave, since they do not add up.
+where time on other threads is subtracted. So that this holds to the last digit, a time in a table is not a median,
+for medians do not add up: it is the mean over the middle half of the steps, the same steps in every row.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from layerprof.records import Distribution, Energy, Profile, Quantities
@@ -24,11 +25,13 @@ from layerprof.units import Quantity
 ColumnQuantity = Quantity | Literal["share", "integer"] | None
 Role = Literal["body", "closing", "problem"]
 
-CLOSING_LABELS = ("(on other threads)", "(difference)", "(unattributed)", "step")
-DIFFERENCE_FOOTNOTE = (
-    "(difference): medians of parts do not add up to the median of the whole; each step's own books are in the checks."
-)
-_VISIBLE_DIFFERENCE = 0.0005  # of the step; what is less cannot be seen in a share printed to 0.1 %
+CLOSING_LABELS = ("(on other threads)", "(unattributed)", "step")
+# What a footnote calls a missing quantity, then the names by which notes speak of it.
+_TIME = ("time", "total_s", "self_s", "step_s")
+_DEVICE = ("device time", "device_total_s", "device_self_s")
+_FLOPS = ("FLOPs", "flops", "self_flops")
+_MEMORY = ("memory", "peak_bytes", "memory")
+_ENERGY = ("energy", "energy", "self_energy")
 _ADDING_ATTRIBUTES = frozenset({"self_s", "device_self_s", "self_flops"})
 
 
@@ -107,11 +110,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """What closes a column: the step and what of it lies outside the layers' rows; None where not measured."""
+    """What closes a column: the step and what of it lies outside the layers' rows; None where not measured.
+
+    Attributes:
+        unattributed, step, concurrent: in the unit of the column's attribute.
+        steps: which samples of a distribution count; none chosen means all.
+    """
 
     unattributed: float | None = None
     step: float | None = None
     concurrent: float = 0.0
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +129,7 @@ class Metric:
 
     Attributes:
         column: its heading; a ``share`` is one of the closing's step.
-        attribute: of the records it reads; a distribution counts with its median, an energy with its joules.
+        attribute: of the records it reads; a distribution counts with its typical value, an energy with its joules.
         explained_by: what a footnote calls it, then the names by which notes speak of it.
         closing: the profile's closing numbers, in the attribute's unit.
         is_largest: whether several records make a maximum; else they make a sum.
@@ -143,7 +152,7 @@ class Metric:
         known = [value for value in values if value is not None]
         if not known or len(known) < len(values):
             return None
-        return self.shown(_combined(known, is_largest=self.is_largest))
+        return self.shown(_combined(known, steps=self.closing.steps, is_largest=self.is_largest))
 
     def shown(self, value: float | None) -> float | None:
         """The value as the column has it: itself, or its share of the step."""
@@ -152,86 +161,79 @@ class Metric:
         return value / self.closing.step if self.closing.step else None
 
 
-def _combined(values: list[_Value], *, is_largest: bool) -> float:
-    if is_largest:
-        return max(_number(value) for value in values)
-    distributions = [value for value in values if isinstance(value, Distribution)]
-    if len(distributions) == len(values) and len({value.n for value in distributions}) == 1:
-        # The same index is the same step in every row, so steps are summed before the median is taken.
-        return statistics.median(map(sum, zip(*(value.samples for value in distributions), strict=True)))
-    return sum(_number(value) for value in values)
+def _combined(values: list[_Value], *, steps: tuple[int, ...], is_largest: bool) -> float:
+    numbers = [_number(value, steps) for value in values]
+    return max(numbers) if is_largest else sum(numbers)
 
 
-def _number(value: _Value) -> float:
+def _number(value: _Value, steps: tuple[int, ...]) -> float:
     if isinstance(value, Distribution):
-        return value.median
+        return typical(value, steps)
     return value.total_j if isinstance(value, Energy) else value
+
+
+def middle_steps(whole: Distribution | None) -> tuple[int, ...]:
+    """The steps left when the fastest and the slowest quarter are put aside; all of fewer than four."""
+    if whole is None:
+        return ()
+    by_duration = sorted(range(whole.n), key=lambda step: whole.samples[step])
+    aside = whole.n // 4
+    return tuple(sorted(by_duration[aside : whole.n - aside]))
+
+
+def typical(value: Distribution, steps: tuple[int, ...]) -> float:
+    """The mean over the given steps; over all where none are given or they are of another pass."""
+    chosen = steps if steps and steps[-1] < value.n else range(value.n)
+    return statistics.fmean(value.samples[step] for step in chosen)
 
 
 def layer_metrics(profile: Profile) -> Mapping[str, Metric]:
     """Every column that a table of layers or stages may have, by name, with the profile's closing numbers."""
     host, device, counted = _host_closing(profile), _device_closing(profile), _flops_closing(profile)
     peak = Closing(step=profile.memory.step_peak_bytes if profile.memory else None)
-    time, work = ("time", "total_s", "self_s", "step_s"), ("FLOPs", "flops", "self_flops")
-    kernels, joules = ("device time", "device_total_s", "device_self_s"), ("energy", "energy", "self_energy")
     return {
-        "calls": Metric(column=Column(name="calls", quantity="integer"), attribute="calls"),
-        "total_s": Metric(
-            column=Column(name="total time", quantity="s"), attribute="total_s", explained_by=time, closing=host
-        ),
-        "self_s": Metric(
-            column=Column(name="self time", quantity="s"), attribute="self_s", explained_by=time, closing=host
-        ),
-        "share": Metric(column=Column(name="share", quantity="share"), attribute="self_s", closing=host),
-        "device_self_s": Metric(
-            column=Column(name="device self time", quantity="s"),
-            attribute="device_self_s",
-            explained_by=kernels,
-            closing=device,
-        ),
-        "device_share": Metric(
-            column=Column(name="device share", quantity="share"), attribute="device_self_s", closing=device
-        ),
-        "flops": Metric(
-            column=Column(name="FLOPs", quantity="flops"), attribute="flops", explained_by=work, closing=counted
-        ),
-        "self_flops": Metric(
-            column=Column(name="self FLOPs", quantity="flops"),
-            attribute="self_flops",
-            explained_by=work,
-            closing=counted,
-        ),
-        "flops_share": Metric(
-            column=Column(name="FLOPs share", quantity="share"), attribute="self_flops", closing=counted
-        ),
-        "param_count": Metric(column=Column(name="params", quantity="count"), attribute="param_count"),
-        "peak_bytes": Metric(
-            column=Column(name="peak memory", quantity="bytes"),
-            attribute="peak_bytes",
-            explained_by=("memory", "peak_bytes", "memory"),
-            closing=peak,
-            is_largest=True,
-        ),
-        "energy": Metric(column=Column(name="energy", quantity="j"), attribute="energy", explained_by=joules),
-        "self_energy": Metric(
-            column=Column(name="self energy", quantity="j"), attribute="self_energy", explained_by=joules
-        ),
+        "calls": _metric("calls", "integer", "calls"),
+        "total_s": _metric("total time", "s", "total_s", _TIME, host),
+        "self_s": _metric("self time", "s", "self_s", _TIME, host),
+        "share": _metric("share", "share", "self_s", (), host),
+        "device_self_s": _metric("device self time", "s", "device_self_s", _DEVICE, device),
+        "device_share": _metric("device share", "share", "device_self_s", (), device),
+        "flops": _metric("FLOPs", "flops", "flops", _FLOPS, counted),
+        "self_flops": _metric("self FLOPs", "flops", "self_flops", _FLOPS, counted),
+        "flops_share": _metric("FLOPs share", "share", "self_flops", (), counted),
+        "param_count": _metric("params", "count", "param_count"),
+        "peak_bytes": replace(_metric("peak memory", "bytes", "peak_bytes", _MEMORY, peak), is_largest=True),
+        "energy": _metric("energy", "j", "energy", _ENERGY),
+        "self_energy": _metric("self energy", "j", "self_energy", _ENERGY),
     }
 
 
+def _metric(
+    name: str,
+    quantity: ColumnQuantity,
+    attribute: str,
+    explained_by: tuple[str, ...] = (),
+    closing: Closing | None = None,
+) -> Metric:
+    column = Column(name=name, quantity=quantity)
+    return Metric(column=column, attribute=attribute, explained_by=explained_by, closing=closing or Closing())
+
+
 def _host_closing(profile: Profile) -> Closing:
+    steps = middle_steps(profile.step_s)
     concurrent = (layer.concurrent_s for layer in profile.layers)
     return Closing(
-        unattributed=_median(profile.unattributed_s),
-        step=_median(profile.step_s),
-        concurrent=sum(value.median for value in concurrent if value is not None),
+        unattributed=_typical(profile.unattributed_s, steps),
+        step=_typical(profile.step_s, steps),
+        concurrent=sum(typical(value, steps) for value in concurrent if value is not None),
+        steps=steps,
     )
 
 
 def _device_closing(profile: Profile) -> Closing:
     """The device's step is what its rows sum to: nothing measures it from outside."""
-    unattributed = _median(profile.unattributed_device_s)
-    kernels = [layer.device_self_s.median for layer in profile.layers if layer.device_self_s is not None]
+    unattributed = _typical(profile.unattributed_device_s, ())
+    kernels = [typical(layer.device_self_s, ()) for layer in profile.layers if layer.device_self_s is not None]
     if unattributed is None or not kernels:
         return Closing()
     return Closing(unattributed=unattributed, step=unattributed + sum(kernels))
@@ -243,8 +245,16 @@ def _flops_closing(profile: Profile) -> Closing:
     return Closing(unattributed=profile.unattributed_flops, step=profile.step_flops)
 
 
-def _median(value: Distribution | None) -> float | None:
-    return None if value is None else value.median
+def _typical(value: Distribution | None, steps: tuple[int, ...]) -> float | None:
+    return None if value is None else typical(value, steps)
+
+
+def time_footnotes(profile: Profile) -> tuple[str, ...]:
+    """What a time in a table of layers is."""
+    steps = middle_steps(profile.step_s)
+    if profile.step_s is None or len(steps) < 2:
+        return ()
+    return (f"times: means over the middle {len(steps)} of {profile.step_s.n} steps, so that rows add up to the step.",)
 
 
 def measured(metrics: Sequence[Metric], records: Sequence[Quantities]) -> tuple[Metric, ...]:
@@ -269,14 +279,12 @@ def missing_footnotes(profile: Profile, wanted: Sequence[Metric], shown: Sequenc
     return tuple(dict.fromkeys(footnotes))
 
 
-def closing_rows(metrics: Sequence[Metric], body: Sequence[Row], *, labels: int) -> tuple[Row, ...]:
-    """The rows that close the books below ``body``, whose first ``labels`` cells are not metrics.
+def closing_rows(metrics: Sequence[Metric], *, labels: int) -> tuple[Row, ...]:
+    """The rows that close the books, with ``labels`` cells that are not metrics in front.
 
-    The rows of other threads and of the difference appear only where there is something to show.
+    The row of other threads appears only where there is something to show.
     """
-    columns = [
-        _closing_cells(metric, [row.cells[labels + place] for row in body]) for place, metric in enumerate(metrics)
-    ]
+    columns = [_closing_cells(metric) for metric in metrics]
     blank: tuple[Cell, ...] = ("",) * (labels - 1)
     rows = [
         Row(cells=(label, *blank, *(column[place] for column in columns)), role="closing")
@@ -285,18 +293,13 @@ def closing_rows(metrics: Sequence[Metric], body: Sequence[Row], *, labels: int)
     return tuple(row for row in rows if any(cell not in ("", None) for cell in row.cells[labels:]))
 
 
-def _closing_cells(metric: Metric, body: Sequence[Cell]) -> tuple[Cell, Cell, Cell, Cell]:
+def _closing_cells(metric: Metric) -> tuple[Cell, Cell, Cell]:
     closing = metric.closing
     step, unattributed = metric.shown(closing.step), metric.shown(closing.unattributed)
     if not metric.adds_up:
-        return "", "", "" if unattributed is None else unattributed, "" if step is None else step
+        return "", "" if unattributed is None else unattributed, "" if step is None else step
     concurrent = metric.shown(closing.concurrent) or 0.0
-    values = [value for value in body if isinstance(value, int | float)]
-    difference = 0.0
-    if step is not None and unattributed is not None and len(values) == len(body):
-        difference = step - unattributed + concurrent - sum(values)
-    is_visible = abs(difference) > _VISIBLE_DIFFERENCE * (step or 0.0)
-    return -concurrent if concurrent else "", difference if is_visible else "", unattributed, step
+    return -concurrent if concurrent else "", unattributed, step
 
 
 def family_of(path: str) -> str:

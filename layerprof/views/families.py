@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from layerprof.records import LayerProfile, Profile
 from layerprof.views.base import (
-    DIFFERENCE_FOOTNOTE,
     Column,
     Metric,
     Row,
@@ -16,6 +15,7 @@ from layerprof.views.base import (
     layer_metrics,
     measured,
     missing_footnotes,
+    time_footnotes,
 )
 
 _METRICS = (
@@ -43,10 +43,8 @@ def families_table(profile: Profile) -> Table:
     wanted = [available[name] for name in _METRICS]
     metrics = measured(wanted, profile.layers)
     rows = tuple(_row(members, metrics) for members in _families(profile.layers))
-    closing = closing_rows(metrics, rows, labels=3)
+    closing = closing_rows(metrics, labels=3)
     footnotes = missing_footnotes(profile, wanted, metrics)
-    if any(row.cells[0] == "(difference)" for row in closing):
-        footnotes = (*footnotes, DIFFERENCE_FOOTNOTE)
     return Table(
         title="Families",
         columns=(
@@ -56,7 +54,7 @@ def families_table(profile: Profile) -> Table:
             *(metric.column for metric in metrics),
         ),
         rows=(*rows, *closing),
-        footnotes=footnotes,
+        footnotes=(*time_footnotes(profile), *footnotes),
     )
 
 

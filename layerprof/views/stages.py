@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from layerprof.records import Profile
 from layerprof.views.base import (
-    DIFFERENCE_FOOTNOTE,
     Column,
     Row,
     Table,
@@ -12,6 +11,7 @@ from layerprof.views.base import (
     layer_metrics,
     measured,
     missing_footnotes,
+    time_footnotes,
 )
 
 _STAGE_METRICS = (
@@ -37,10 +37,8 @@ def stages_table(profile: Profile) -> Table:
         Row(cells=(stage.name, len(stage.paths), *(metric.over([stage]) for metric in metrics)))
         for stage in profile.stages
     )
-    closing = closing_rows(metrics, rows, labels=2) if rows else ()
+    closing = closing_rows(metrics, labels=2) if rows else ()
     footnotes = missing_footnotes(profile, wanted, metrics)
-    if any(row.cells[0] == "(difference)" for row in closing):
-        footnotes = (*footnotes, DIFFERENCE_FOOTNOTE)
     return Table(
         title="Stages",
         columns=(
@@ -49,7 +47,7 @@ def stages_table(profile: Profile) -> Table:
             *(metric.column for metric in metrics),
         ),
         rows=(*rows, *closing),
-        footnotes=footnotes,
+        footnotes=(*time_footnotes(profile), *footnotes),
     )
 
 

@@ -18,15 +18,16 @@ def top_table(profile: Profile, *, count: int = 10) -> Table:
     metrics = measured([available[name] for name in _METRICS], profile.layers)
     ranking = measured([available[name] for name in _RANKED_BY], profile.layers)[:1]
     chosen = _largest(profile.layers, ranking[0])[:count] if ranking else []
+    bound = (Column(name="bound", align="left"),) if any(layer.bound for layer in chosen) else ()
     return Table(
         title=f"Top layers by {ranking[0].column.name}" if ranking else "Top layers",
         columns=(
             Column(name="layer", align="left"),
             Column(name="type", align="left"),
             *(metric.column for metric in metrics),
-            Column(name="bound", align="left"),
+            *bound,
         ),
-        rows=tuple(_row(layer, metrics) for layer in chosen),
+        rows=tuple(_row(layer, metrics, has_bound=bool(bound)) for layer in chosen),
     )
 
 
@@ -36,6 +37,7 @@ def _largest(layers: tuple[LayerProfile, ...], metric: Metric) -> list[LayerProf
     return [layer for value, layer in ranked if value > 0]
 
 
-def _row(layer: LayerProfile, metrics: tuple[Metric, ...]) -> Row:
+def _row(layer: LayerProfile, metrics: tuple[Metric, ...], *, has_bound: bool) -> Row:
     values = (metric.over([layer]) for metric in metrics)
-    return Row(cells=(layer.path or "(model)", layer.type_name, *values, layer.bound))
+    bound = (layer.bound,) if has_bound else ()
+    return Row(cells=(layer.path or "(model)", layer.type_name, *values, *bound))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from layerprof.records import LayerProfile, Profile
 from layerprof.views.base import (
-    DIFFERENCE_FOOTNOTE,
     Cell,
     Column,
     Metric,
@@ -23,6 +22,7 @@ from layerprof.views.base import (
     layer_metrics,
     measured,
     missing_footnotes,
+    time_footnotes,
 )
 
 ROOT_LABEL = "(model)"
@@ -84,16 +84,14 @@ def tree_table(profile: Profile, *, max_depth: int | None = None, is_folded: boo
     forest = _forest(profile.layers)
     groups = tuple(_groups(forest, max_depth=max_depth, is_folded=is_folded))
     rows = tuple(_row(group, forest, metrics, is_last=group.depth == max_depth) for group in groups)
-    closing = closing_rows(metrics, rows, labels=2)
+    closing = closing_rows(metrics, labels=2)
     if any(group.depth == max_depth and forest.children[group.members[0]] for group in groups):
         footnotes = (*footnotes, f"…: layers below depth {max_depth} are hidden; their self is in the row above them.")
-    if any(row.cells[0] == "(difference)" for row in closing):
-        footnotes = (*footnotes, DIFFERENCE_FOOTNOTE)
     return Table(
         title="Layers",
         columns=(Column(name="layer", align="left"), Column(name="type", align="left"), *(m.column for m in metrics)),
         rows=(*rows, *closing),
-        footnotes=footnotes,
+        footnotes=(*time_footnotes(profile), *footnotes),
     )
 
 

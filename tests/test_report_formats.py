@@ -66,13 +66,17 @@ def test_the_printed_self_times_of_the_markdown_tree_close() -> None:
     assert times["**(unattributed)**"] == pytest.approx(1000 * UNATTRIBUTED_S)
 
 
-def test_the_printed_shares_of_the_text_tree_close() -> None:
-    lines = [line for line in tree_section(render(profile_of(two_blocks()), "text")) if " %" in line]
+def test_the_printed_shares_of_the_stages_close_and_the_root_is_the_step_without_the_unattributed() -> None:
+    text = render(profile_of(two_blocks()), "text")
+    stages = text[text.index("\nStages\n") : text.index("\nTop layers")].splitlines()
+    *parts, step = (float(re.findall(r"([\d.]+) %", line)[0]) for line in stages if " %" in line)
+    root, *_, unattributed, whole = (
+        float(re.findall(r"([\d.]+) %", line)[0]) for line in tree_section(text) if " %" in line
+    )
 
-    *parts, step = (float(re.findall(r"([\d.]+) %", line)[0]) for line in lines)
-
-    assert step == 100.0
+    assert step == whole == 100.0
     assert sum(parts) == pytest.approx(100.0, abs=0.05 * len(parts))
+    assert root + unattributed == pytest.approx(100.0, abs=0.1)
 
 
 @pytest.mark.parametrize("format", READABLE)

@@ -79,6 +79,7 @@ def brief_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Tab
         summary_table(profile),
         *([phases_table(profile)] if len(profile.phases) > 1 else []),
         stages_table(profile),
+        top_table(profile),
         uncounted_table(profile.uncounted),
         checks_table(failed),
         tree_table(profile, max_depth=max_depth),

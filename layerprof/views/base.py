@@ -194,6 +194,7 @@ def layer_metrics(profile: Profile) -> Mapping[str, Metric]:
     return {
         "calls": _metric("calls", "integer", "calls"),
         "total_s": _metric("total time", "s", "total_s", _TIME, host),
+        "total_share": _metric("of step", "share", "total_s", (), host),
         "self_s": _metric("self time", "s", "self_s", _TIME, host),
         "share": _metric("share", "share", "self_s", (), host),
         "device_self_s": _metric("device self time", "s", "device_self_s", _DEVICE, device),

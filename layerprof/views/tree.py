@@ -30,8 +30,8 @@ ROOT_LABEL = "(model)"
 _METRICS = (
     "calls",
     "total_s",
+    "total_share",
     "self_s",
-    "share",
     "device_self_s",
     "device_share",
     "flops",

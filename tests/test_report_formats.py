@@ -163,7 +163,7 @@ def test_a_console_gets_colours_and_the_depth_that_was_asked_for() -> None:
 
     assert "\x1b[1m" in stream.getvalue()
     assert "layers.0–1 (2×) …" in stream.getvalue()
-    assert "fc1" not in stream.getvalue()
+    assert "    fc1" not in stream.getvalue()
 
 
 def csv_rows(record: Record) -> list[dict[str, str]]:

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from layerprof.errors import UnavailableError
+from layerprof.machine import available_bytes, group_available_bytes
 from layerprof.models import Blip2Adapter, LoadOptions
-from layerprof.models.blip2.memory import available_bytes, group_available_bytes, require_memory
+from layerprof.models.blip2.memory import require_memory
 
 CPU = torch.device("cpu")
 GIB = 2**30

@@ -41,9 +41,10 @@ __all__ = [
 class _Passes:
     """What the passes of one model have brought so far."""
 
-    def __init__(self, target: Target, *, phase: str) -> None:
+    def __init__(self, target: Target, *, phase: str, is_one_phase: bool) -> None:
         self._target = target
         self._phase = phase
+        self._is_one_phase = is_one_phase
         self._timing = TimingLog()
         self._flops: FlopsPass | None = None
         self._memory: MemoryPass | None = None
@@ -73,8 +74,8 @@ class _Passes:
         if self._timing.bare_ns and not self._timing.is_finished:
             text = f"the measurement ended after {len(self._timing.bare_ns)} bare steps"
             yield Note(code="pass_not_finished", quantity="latency_s", scope="step", text=text)
-        if self._phase != "forward":
-            text = "the step is one phase: this version of layerprof does not tell its phases apart yet"
+        if not self._is_one_phase:
+            text = f"the step is shown as one phase, {self._phase!r}: this version of layerprof does not split it yet"
             yield Note(code="phases_not_split", quantity="phases", scope="step", text=text)
 
 
@@ -91,8 +92,8 @@ class Measurement(_Passes):
     """
 
     def __init__(self, call: Call, target: Target, options: Options) -> None:
-        is_forward = call.function is None and call.method is None and not options.train
-        super().__init__(target, phase="forward" if is_forward else "step")
+        is_one_phase = call.function is None and call.method is None and not options.train
+        super().__init__(target, phase="step" if options.train else "forward", is_one_phase=is_one_phase)
         self._feed = InputFeed(call.inputs)
         self._runner = StepRunner(checked(call), target, options.clock, self._feed)
         self._options = options
@@ -133,7 +134,7 @@ class LoopMeasurement(_Passes):
     """
 
     def __init__(self, target: Target, clock: Clock) -> None:
-        super().__init__(target, phase="step")
+        super().__init__(target, phase="step", is_one_phase=False)
         self._timing.is_finished = True  # the caller decides how many steps there are
         self._loop = LoopSteps(target, clock, self._timing)
         self.steps = 0

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from layerprof.errors import InputError, MeasurementError
+from layerprof.machine import available_bytes
 from layerprof.models.base import (
     InputOptions,
     LoadOptions,
@@ -34,7 +35,7 @@ from layerprof.models.blip2.base import IMAGE_TOKEN, PRESETS, Preset, config_of,
 from layerprof.models.blip2.checkpoint import checkpoint_config, checkpoint_label, checkpoint_model, checkpoint_source
 from layerprof.models.blip2.encoding import encode_prompts, require_image_tokens, require_positions, with_image_tokens
 from layerprof.models.blip2.geometry import meta_model, preset_config, weight_bytes
-from layerprof.models.blip2.memory import AvailableBytes, available_bytes, require_memory
+from layerprof.models.blip2.memory import AvailableBytes, require_memory
 from layerprof.models.blip2.processor import attach_processor, offline_processor, processor_of
 from layerprof.models.blip2.weights import fill_randomly
 from layerprof.records import Prompt

@@ -1,4 +1,4 @@
-"""What this machine is: facts that decide which profiles may be compared, and how much memory there is to use."""
+"""What this machine is: the facts that decide which profiles may be compared."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-import psutil
 import torch
 
 from layerprof.records import Environment, FrozenMapping
 
-_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-_CGROUP_USAGES = (Path("/sys/fs/cgroup/memory.current"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"))
 
-
-def environment_of(device: torch.device) -> Environment:
+def environment_of(device: torch.device, *, memory_bytes: int) -> Environment:
     """The facts about this process and ``device`` that travel with a record."""
     return Environment(
         layerprof=version_of("layerprof") or "unknown",
@@ -28,7 +24,7 @@ def environment_of(device: torch.device) -> Environment:
         cpu=cpu_name(),
         cores=usable_cores(),
         threads=torch.get_num_threads(),
-        memory_bytes=memory_limit_bytes(),
+        memory_bytes=memory_bytes,
         device=device_name(device),
         flags=FrozenMapping(_flags()),
     )
@@ -56,30 +52,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def memory_limit_bytes() -> int:
-    """The machine's memory, or the control group's limit where that is less."""
-    limit = _first_number(_CGROUP_LIMITS)
-    total = int(psutil.virtual_memory().total)
-    return min(total, limit) if limit else total
-
-
-def available_memory_bytes() -> int:
-    """What can be allocated now without swapping, within the control group's limit."""
-    available = int(psutil.virtual_memory().available)
-    limit, usage = _first_number(_CGROUP_LIMITS), _first_number(_CGROUP_USAGES)
-    return min(available, max(limit - usage, 0)) if limit and usage is not None else available
-
-
-def _first_number(paths: tuple[Path, ...]) -> int | None:
-    """The number in the first file that has one; ``max`` is no number."""
-    for path in paths:
-        try:
-            return int(path.read_text())
-        except (OSError, ValueError):
-            continue
-    return None
 
 
 def device_name(device: torch.device) -> str:

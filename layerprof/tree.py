@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import torch
 from torch import nn
 from torch.nn.modules import activation, batchnorm, conv, instancenorm
 
 from layerprof.errors import InputError
-from layerprof.records import Kind, LayerInfo
+from layerprof.records import OTHER_STAGE, Kind, LayerInfo
 
-OTHER_STAGE = "other"
 MAX_NAMES = 100_000  # aliases multiply when shared modules nest; past this many names the walk stops adding aliases
 
 StageRules = Mapping[str, Sequence[str]]
@@ -153,8 +153,8 @@ def _own_parameters(module: nn.Module) -> dict[int, tuple[int, int]]:
     return {id(parameter): _size(parameter) for parameter in module._parameters.values() if parameter is not None}
 
 
-def _size(parameter: nn.Parameter) -> tuple[int, int]:
-    if nn.parameter.is_lazy(parameter):
+def _size(parameter: torch.Tensor) -> tuple[int, int]:
+    if isinstance(parameter, nn.UninitializedParameter):
         return 0, 0
     return parameter.numel(), parameter.numel() * parameter.element_size()
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from layerprof.attribute.base import FlopsPass, IntArray, MemoryPass, RawTrace, TimePass
 from layerprof.records import (
+    OTHER_STAGE,
     Distribution,
     FrozenMapping,
     LayerInfo,
@@ -107,8 +108,8 @@ def _row(info: LayerInfo, measured: Quantities, phase: str) -> LayerProfile:
 
 
 def stage_rows(raw: RawTrace, layers: Sequence[LayerProfile]) -> tuple[StageProfile, ...]:
-    """One row a stage, in the order in which the layers meet them: the sums of their layers' ``self``."""
-    names = dict.fromkeys(layer.stage for layer in layers)
+    """One row a stage, in the order in which the layers meet them, ``other`` last: sums of their layers' ``self``."""
+    names = sorted(dict.fromkeys(layer.stage for layer in layers), key=lambda name: name == OTHER_STAGE)
     own = {info.path: info for info in raw.layers}
     return tuple(_stage(name, [layer for layer in layers if layer.stage == name], own) for name in names)
 

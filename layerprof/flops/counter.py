@@ -37,7 +37,7 @@ class FlopCounter(TorchDispatchMode):
     """
 
     def __init__(self, where: Callable[[], int], *, formulas: Mapping[str, Formula], zero_ops: Collection[str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
         self._where = where
         self._formulas = formulas
         self._zero_ops = zero_ops

@@ -167,7 +167,7 @@ class StorageMeter(TorchDispatchMode):
     """
 
     def __init__(self, known: Iterable[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
         self._live_bytes = 0
         self._allocated_bytes = 0
         self._peak_bytes = 0

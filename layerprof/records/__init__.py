@@ -1,6 +1,7 @@
 """The inert records that stand in the middle: measurement writes them, analysis maps them, renderers read them."""
 
 from layerprof.records.base import (
+    OTHER_STAGE,
     SCHEMA,
     Bound,
     Check,
@@ -22,6 +23,7 @@ from layerprof.records.structure import LayerInfo
 from layerprof.records.sweeps import AxisValue, CellFailure, CellRecord, CellStatus, PlanRecord, SweepRecord
 
 __all__ = [
+    "OTHER_STAGE",
     "SCHEMA",
     "AxisValue",
     "Bound",

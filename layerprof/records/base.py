@@ -15,6 +15,8 @@ from layerprof import stats
 
 SCHEMA = 1  # of stored records; layerprof/store.py holds the history
 
+OTHER_STAGE = "other"  # of layers that no stage's rule matches
+
 Kind = Literal[
     "conv", "linear", "attention", "norm", "embedding", "activation", "mlp", "block", "container", "other"
 ]  # fmt: skip

@@ -110,14 +110,18 @@ def _decoded(data: Data) -> object:
     decode = _DECODERS.get(str(name))
     if decode is not None:
         return decode(data)
-    if name not in _CLASSES:
+    if not isinstance(name, str) or name not in _CLASSES:
         raise ValueError(f"unknown record {name!r}")
     values = {field: _decoded(value) for field, value in data.items() if field != "is"}
-    if name == "LayerProfile" and isinstance(values.get("by_phase"), str):
-        values["by_phase"] = FrozenMapping(
-            {values["by_phase"]: Quantities(**{key: values[key] for key in _QUANTITIES})}
-        )
-    return _CLASSES[name](**values)
+    phase = values.get("by_phase")
+    if isinstance(phase, str):
+        values["by_phase"] = FrozenMapping({phase: _made("Quantities", {key: values[key] for key in _QUANTITIES})})
+    return _made(name, values)
+
+
+def _made(name: str, values: Mapping[str, object]) -> object:
+    record: object = _CLASSES[name](**values)
+    return record
 
 
 def _decoded_samples(data: dict[str, Data]) -> Distribution:

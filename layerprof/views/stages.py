@@ -38,7 +38,7 @@ def stages_table(profile: Profile) -> Table:
         for stage in profile.stages
     )
     closing = closing_rows(metrics, labels=2) if rows else ()
-    footnotes = missing_footnotes(profile, wanted, metrics)
+    footnotes = (*_shared_footnotes(profile), *missing_footnotes(profile, wanted, metrics))
     return Table(
         title="Stages",
         columns=(
@@ -49,6 +49,14 @@ def stages_table(profile: Profile) -> Table:
         rows=(*rows, *closing),
         footnotes=(*time_footnotes(profile), *footnotes),
     )
+
+
+def _shared_footnotes(profile: Profile) -> tuple[str, ...]:
+    """Says why a stage that holds parameters counts none, where there is such a stage."""
+    holding = {layer.stage for layer in profile.layers if layer.param_count}
+    if all(stage.param_count != 0 or stage.name not in holding for stage in profile.stages):
+        return ()
+    return ("params: a parameter that layers share counts for the first of them, so that stages add up to the model.",)
 
 
 def phases_table(profile: Profile) -> Table:

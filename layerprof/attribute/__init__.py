@@ -143,8 +143,19 @@ def _call_tree(raw: RawTrace, timed: CallGraph | None, step_s: Distribution | No
         return None
     union, places = merged(graphs)
     nodes = union.layer.size
-    calls = placed(graphs[0].values["calls"], places[0], nodes=nodes)[:, 0]
-    columns = NodeColumns(calls=calls, total_ns=None, self_ns=None, flops=None, self_flops=None)
+    unseen = raw.time.unseen.layers if raw.time else frozenset()
+    is_timed = ~np.isin(union.layer, list(unseen))
+    by_graph = [
+        placed(graph.values["calls"], place, nodes=nodes)[:, 0] for graph, place in zip(graphs, places, strict=True)
+    ]
+    columns = NodeColumns(
+        is_timed=is_timed,
+        calls=np.where(is_timed, by_graph[0], by_graph[-1]),
+        total_ns=None,
+        self_ns=None,
+        flops=None,
+        self_flops=None,
+    )
     if timed is not None:
         own = timed.values["self_ns"]
         columns = replace(
@@ -159,7 +170,8 @@ def _call_tree(raw: RawTrace, timed: CallGraph | None, step_s: Distribution | No
             self_flops=placed(own, places[-1], nodes=nodes)[:, 0],
             flops=placed(totals(counted, own), places[-1], nodes=nodes)[:, 0],
         )
-    return call_tree(union, columns, raw.layers, phase=raw.phase, step_s=step_s)
+    step_flops = raw.flops.step_flops if raw.flops else None
+    return call_tree(union, columns, raw.layers, phase=raw.phase, step_s=step_s, step_flops=step_flops)
 
 
 def _overhead(raw: RawTrace) -> Iterator[Overhead]:

@@ -94,21 +94,25 @@ def _sum_flops(profile: Profile) -> int | None:
 
 
 def _nesting(profile: Profile) -> _Verdict:
-    if profile.call_tree is None or profile.call_tree.total_s is None:
+    if profile.call_tree is None:
         return None
     late = [
         f"{child.path} in {node.path or 'the root'}"
         for node in profile.call_tree.walk()
         for child in node.children
-        if not child.is_concurrent and _exceeds(child.total_s, node.total_s)
+        if not child.is_concurrent and (_exceeds(child.total_s, node.total_s) or _has_more(child.flops, node.flops))
     ]
-    return not late, f"{len(late)} calls longer than their callers" + (f", first {late[0]}" if late else "")
+    return not late, f"{len(late)} calls take more than their callers" + (f", first {late[0]}" if late else "")
 
 
 def _exceeds(part: Distribution | None, whole: Distribution | None) -> bool:
     if part is None or whole is None:
         return False
     return any(inner > outer * (1 + _RELATIVE) for inner, outer in zip(part.samples, whole.samples, strict=True))
+
+
+def _has_more(part: int | None, whole: int | None) -> bool:
+    return part is not None and whole is not None and part > whole
 
 
 def _tree_rows(profile: Profile) -> _Verdict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerprof.attribute.base import NO_PARENT, CallGraph, IntArray
+from layerprof.attribute.base import NO_PARENT, BoolArray, CallGraph, IntArray
 from layerprof.records import CallNode, Distribution, LayerInfo
 
 _NS_PER_S = 1e9
@@ -18,11 +18,13 @@ class NodeColumns:
     """Numbers of the common graph's nodes; None where no pass brought them.
 
     Attributes:
+        is_timed: whether the time pass can see calls of the node's layer.  (nodes,)
         calls: in the first step.  (nodes,)
         total_ns, self_ns: (nodes, steps)
         flops, self_flops: (nodes,)
     """
 
+    is_timed: BoolArray
     calls: IntArray
     total_ns: IntArray | None
     self_ns: IntArray | None
@@ -31,7 +33,13 @@ class NodeColumns:
 
 
 def call_tree(
-    graph: CallGraph, columns: NodeColumns, layers: Sequence[LayerInfo], *, phase: str, step_s: Distribution | None
+    graph: CallGraph,
+    columns: NodeColumns,
+    layers: Sequence[LayerInfo],
+    *,
+    phase: str,
+    step_s: Distribution | None,
+    step_flops: int | None,
 ) -> CallNode:
     """The tree of who called whom, with one top node.
 
@@ -41,6 +49,7 @@ def call_tree(
         layers: what the nodes' layer indices mean.
         phase: the phase of all calls.
         step_s: the whole step, for a top node that stands for its range.
+        step_flops: of the whole step, likewise.
     """
     built: dict[int, CallNode] = {}
     children: dict[int, list[int]] = {}
@@ -52,13 +61,22 @@ def call_tree(
     tops = tuple(built[node] for node in children.get(NO_PARENT, ()))
     if len(tops) == 1 and tops[0].path == "" and not tops[0].is_concurrent:
         return tops[0]
-    return _range(tops, phase=phase, step_s=step_s)
+    return _range(tops, phase=phase, step_s=step_s, step_flops=step_flops)
 
 
-def _range(tops: tuple[CallNode, ...], *, phase: str, step_s: Distribution | None) -> CallNode:
+def _range(tops: tuple[CallNode, ...], *, phase: str, step_s: Distribution | None, step_flops: int | None) -> CallNode:
     """The step itself as the top node, where its outermost calls are not the root's alone."""
-    zero = None if step_s is None else Distribution(samples=(0.0,) * step_s.n)
-    return CallNode(path="", called_as="", phase=phase, calls=0, total_s=step_s, self_s=zero, children=tops)
+    return CallNode(
+        path="",
+        called_as="",
+        phase=phase,
+        calls=0,
+        total_s=step_s,
+        self_s=None if step_s is None else Distribution(samples=(0.0,) * step_s.n),
+        flops=step_flops,
+        self_flops=None if step_flops is None else 0,
+        children=tops,
+    )
 
 
 def _node(
@@ -77,8 +95,8 @@ def _node(
         called_as=info.path if caller == NO_PARENT else _called_as(info, layers[int(graph.layer[caller])]),
         phase=phase,
         calls=int(columns.calls[node]),
-        total_s=_seconds(columns.total_ns, node),
-        self_s=_seconds(columns.self_ns, node),
+        total_s=_seconds(columns.total_ns, node) if columns.is_timed[node] else None,
+        self_s=_seconds(columns.self_ns, node) if columns.is_timed[node] else None,
         flops=None if columns.flops is None else int(columns.flops[node]),
         self_flops=None if columns.self_flops is None else int(columns.self_flops[node]),
         is_concurrent=bool(graph.is_concurrent[node]),

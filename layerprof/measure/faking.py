@@ -1,7 +1,7 @@
 """A step on fake tensors: shapes, dtypes and devices flow through the model, data does not exist.
 
-A model on the meta device has its parameters stand in as fakes on the CPU for the time of the step, so that code
-which asks where a tensor lives gets an answer it can work with.
+For the time of the step fakes stand in for the model's own tensors. Those of a model on the meta device live on the
+CPU, so that code which asks where a tensor is gets an answer it can work with.
 """
 
 from __future__ import annotations
@@ -22,17 +22,21 @@ from layerprof.measure.base import Call, Target, bound_step
 
 
 @contextmanager
-def fakes_of_meta(model: nn.Module, mode: FakeTensorMode) -> Iterator[None]:
-    """Has parameters and buffers on the meta device stand in as CPU fakes; shared ones stay shared."""
+def standing_in(model: nn.Module, mode: FakeTensorMode) -> Iterator[None]:
+    """Has fakes stand in for all parameters and buffers, so that what the step writes to them is gone with them.
+
+    Shared ones stay shared. Those of the meta device stand in on the CPU.
+    """
     stand_ins: dict[int, torch.Tensor] = {}
     with ExitStack() as stack:
         for module in model.modules():
             for table in _tables(module):
                 for name, tensor in table.items():
-                    if tensor is not None and tensor.is_meta:
-                        fake = stand_ins.setdefault(id(tensor), _on_cpu(tensor, mode))
+                    if tensor is not None:
+                        if id(tensor) not in stand_ins:
+                            stand_ins[id(tensor)] = _fake(tensor, mode)
                         stack.callback(table.__setitem__, name, tensor)
-                        table[name] = fake
+                        table[name] = stand_ins[id(tensor)]
         yield
 
 
@@ -53,7 +57,7 @@ def run_on_fakes(call: Call, target: Target, paths: CallPaths, counter: FlopCoun
     mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())
     inputs = tree_map_only(torch.Tensor, lambda tensor: _fake(tensor, mode), _plain(call.inputs))
     step = bound_step(call, inputs)
-    with fakes_of_meta(target.tree.modules[0], mode):
+    with standing_in(target.tree.modules[0], mode):
         paths.begin()
         with mode, counter, paths.call(0) if target.root_is_step else nullcontext():
             step()

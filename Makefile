@@ -22,10 +22,10 @@ help:
 
 run: $(STAMP)
 	@$(VENV)/bin/layerprof profile blip2-tiny --batch-size 2 --out $(QUICKSTART)
-	@$(VENV)/bin/layerprof sweep batch --model blip2-tiny --samples 8 --out $(QUICKSTART)
+	@$(VENV)/bin/layerprof sweep batch --model blip2-tiny --samples 16 --out $(QUICKSTART)
 
 test: $(STAMP)
-	@$(PY) -m pytest -q -m "not gpu"
+	@$(PY) -m pytest -q -n auto -m "not gpu"
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

@@ -95,7 +95,8 @@ def significant(value: float, *, digits: int = 3) -> str:
     """The number to ``digits`` significant digits without an exponent, for magnitudes that a table column holds."""
     if value == 0:
         return "0"
-    magnitude = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    rounded = abs(float(f"{value:.{digits - 1}e}"))  # 9.999 is 10.0 in three digits, not 10.00
+    magnitude = len(str(int(rounded))) if rounded >= 1 else 0
     if magnitude:
         return f"{value:,.{max(0, digits - magnitude)}f}"
     return f"{value:#.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"

@@ -19,6 +19,7 @@ os.environ.update(
     TRANSFORMERS_OFFLINE="1",
     TOKENIZERS_PARALLELISM="false",
     MPLBACKEND="Agg",
+    OMP_NUM_THREADS="1",  # tiny tensors gain nothing from threads, and those of two processes wait for each other
 )
 
 _SEED = 20240229

@@ -40,6 +40,7 @@ RANK_OF_ROOM = {
     "profiling": 5,
     "sweeping": 6,
     "cli": 7,
+    "__main__": 8,
 }
 TESTING = "testing"  # imported by no other room
 RANK_OF_TESTING = 4  # so it may import anything up to rank 3
@@ -56,7 +57,7 @@ FORBIDDEN_IN_ROOM = {
     **dict.fromkeys(("errors", "units", "stats", "records"), HEAVY | {"numpy", "pandas"}),
     **dict.fromkeys(("views", "report", "store", "attribute", "diff"), HEAVY),
 }
-PRINTING_ROOMS = {"cli"}
+PRINTING_ROOMS = {"cli", "__main__"}
 PRINTS_OR_EXITS = {"print", "input", "exit", "quit", "sys.exit", "SystemExit", "logging.basicConfig"}
 
 

@@ -20,7 +20,7 @@ class CellFailure:
     """Why a cell has no result.
 
     Attributes:
-        kind: a stable word: exception, crash, invalid.
+        kind: a stable word: exception, crash, invalid, unavailable, excluded.
         text: one line for people.
     """
 

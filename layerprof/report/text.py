@@ -104,8 +104,8 @@ def _is_tree(table: TextTable) -> bool:
 
 
 def _is_fixed(table: TextTable, place: int) -> bool:
-    """Whether the column keeps its width: numbers do, and a tree's names; a tree's types give way instead."""
-    return table.aligns[place] == "right" or (place == 0 and _is_tree(table))
+    """Whether the column keeps its width: numbers do, and the names that they belong to."""
+    return table.aligns[place] == "right" or (place == 0 and "right" in table.aligns)
 
 
 def _least_width(table: TextTable) -> int:

@@ -82,15 +82,16 @@ def _parsed(text: str, source: Path) -> object:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        what = "truncated" if error.pos >= len(text.rstrip()) - 1 or _is_cut(error) else "damaged"
+        what = "truncated" if _is_cut(text, error.pos) else "damaged"
         raise RecordError(f"{source} is {what}: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{source} is damaged: {error}") from error
 
 
-def _is_cut(error: json.JSONDecodeError) -> bool:
-    """Whether the text ended inside a value: a string that was begun and never ended."""
-    return "Unterminated string" in error.msg
+def _is_cut(text: str, error_at: int) -> bool:
+    """Whether the text ended too early: where the error is, or before the brace that a record ends with."""
+    stripped = text.strip()
+    return error_at >= len(text.rstrip()) - 1 or (stripped.startswith("{") and not stripped.endswith("}"))
 
 
 def _refuse_constant(name: str) -> float:

@@ -1,0 +1,115 @@
+"""What the commands share: options, the console, one-line errors, and the files of a sweep."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from layerprof.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from layerprof.records import SweepRecord
+
+DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit statuses; the last is the shell's for Ctrl-C
+
+_PIPED_WIDTH = 120  # characters; a log has no width of its own, and remarks are folded to it
+
+_PLOT, _BATCH_AXIS = "latency_energy_plot", "batch_size"
+
+
+def _remember_traceback(context: typer.Context, value: bool) -> bool:
+    if value and isinstance(context.obj, dict):
+        context.obj["traceback"] = True
+    return value
+
+
+Device = Annotated[str | None, typer.Option(help="Such as cpu, cuda or cuda:1.", show_default="cpu")]
+Dtype = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16.", show_default="the model's own")]
+ShowsProgress = Annotated[
+    bool | None,
+    typer.Option("--progress/--no-progress", help="Draw a bar on standard error.", show_default="if it is a terminal"),
+]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show where an error came from.", callback=_remember_traceback)
+]
+
+
+def complain(text: str, *, kind: str = "error") -> None:
+    """One line on standard error, whatever the text has."""
+    print(f"layerprof: {kind}: {' '.join(text.split())}", file=sys.stderr)
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal; a pipe or a file has a fixed width unless COLUMNS says otherwise."""
+    from rich.console import Console
+
+    is_sized = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if is_sized else _PIPED_WIDTH)
+
+
+def is_progress_shown(asked: bool | None) -> bool:
+    """As asked; where nothing was asked, whether somebody is looking."""
+    return sys.stderr.isatty() if asked is None else asked
+
+
+def require_place(folder: Path, names: Sequence[str]) -> None:
+    """Returns where files of those names can be written into the folder, or will be once it is made; makes nothing.
+
+    Raises:
+        InputError: where they cannot.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    reason = None
+    if not existing.is_dir():
+        reason = f"{existing} is a file"
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        reason = f"{existing} is not yours to write"
+    else:
+        taken = [name for name in names if (folder / name).is_dir()]
+        reason = f"{folder / taken[0]} is a folder" if taken else None
+    if reason is not None:
+        raise InputError(f"cannot write to {folder}: {reason}; choose another --out")
+
+
+def write_sweep_files(record: SweepRecord, folder: Path) -> list[Path]:
+    """The sweep's table as Markdown, CSV and HTML, and its plot where there is something to plot.
+
+    Raises:
+        InputError: when the folder cannot be written.
+    """
+    from layerprof.output import save
+
+    tables = [folder / f"{record.plan.name}{suffix}" for suffix in (".md", ".csv", ".html")]
+    for path in tables:
+        save(record, path)
+    return [*tables, *_write_plots(record, folder)]
+
+
+def _write_plots(record: SweepRecord, folder: Path) -> list[Path]:
+    is_over_batches = _BATCH_AXIS in dict(record.plan.axes)
+    if not is_over_batches or not any(cell.status == "done" for cell in record.cells):
+        return []
+    from layerprof.report.plots import latency_energy_plot, save_figure
+
+    figure = latency_energy_plot(record)
+    names = [f"{_PLOT}{suffix}" for suffix in (".png", ".svg")]
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".plots-") as temporary:
+            for name in names:
+                save_figure(figure, Path(temporary) / name)
+            return [(Path(temporary) / name).replace(folder / name) for name in names]
+    except OSError as error:
+        raise InputError(f"cannot write the plot to {folder}: {error.strerror or error}") from error
+
+
+def say_saved(folder: Path, paths: Sequence[Path]) -> None:
+    """Names the files that were written."""
+    print(f"\nSaved in {folder}: {', '.join(path.name for path in paths)}")

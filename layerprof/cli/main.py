@@ -1,0 +1,105 @@
+"""The command ``layerprof``: its commands, and how every error becomes one line and an exit status.
+
+0  done        1  a check, a cell or a comparison failed        2  bad usage or input        130  Ctrl-C
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, cast
+
+import typer
+
+from layerprof import __version__
+from layerprof.cli.base import BAD_INPUT, DONE, complain
+from layerprof.cli.doctor import doctor
+from layerprof.cli.profile import profile
+from layerprof.cli.report import report
+from layerprof.cli.sweep import sweep
+from layerprof.errors import LayerprofError
+
+# click's own base class of usage errors, which typer does not export and, from 0.2x on, brings under a private name
+_UsageError = cast("type[Exception]", typer.BadParameter.__mro__[2])
+
+_QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+app = typer.Typer(
+    name="layerprof",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(profile)
+app.command()(sweep)
+app.command()(report)
+app.command()(doctor)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"layerprof {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _layerprof(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Which layer of a PyTorch model spends the time, the FLOPs and the memory, with the books closed."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: of the command line, the program's name left out; None takes the process's.
+
+    Returns:
+        The exit status.
+    """
+    state: dict[str, bool] = {}
+    command = typer.main.get_command(app)
+    given = None if arguments is None else list(arguments)
+    with _quiet_libraries():
+        try:
+            status = command.main(given, prog_name="layerprof", standalone_mode=False, obj=state)
+        except LayerprofError as error:
+            if state.get("traceback"):
+                traceback.print_exception(error)
+            complain(str(error) or type(error).__name__)
+            return BAD_INPUT
+        except _UsageError as error:
+            complain(f"{_usage_text(error)}; see layerprof --help")
+            return BAD_INPUT
+    return status if isinstance(status, int) else DONE
+
+
+def _usage_text(error: Exception) -> str:
+    text = getattr(error, "format_message", error.__str__)()
+    return str(text).strip().rstrip(".")
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keeps other libraries' remarks off standard error, unless the user has set what they may say."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,45 @@
+"""``layerprof report``: tables and plots again from what is stored; nothing is measured and torch is not needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from layerprof.cli.base import Traceback, console, write_sweep_files
+from layerprof.errors import InputError
+from layerprof.records import CellRecord, FlopReport, Profile, SweepRecord
+from layerprof.report import render
+from layerprof.report.text import print_record
+from layerprof.store import SWEEP_FILE, load, write_text
+
+_PROFILE_FILE = "profile.json"
+
+Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder with a sweep or a profile, or a .json file.")]
+FormatName = Annotated[Literal["text", "markdown", "html", "csv"], typer.Option("--format", help="Of the report.")]
+Out = Annotated[Path | None, typer.Option(help="File to write instead of standard output.")]
+
+
+def report(source: Source, format_name: FormatName = "text", out: Out = None, traceback: Traceback = False) -> int:
+    """Report what is stored; the tables and plots in a sweep's folder are made anew."""
+    record = _record(source)
+    if isinstance(record, SweepRecord) and out is None and os.access(source, os.W_OK):
+        write_sweep_files(record, source)
+    if out is not None:
+        write_text(out, render(record, format_name))
+    elif format_name == "text":
+        print_record(record, console())
+    else:
+        sys.stdout.write(render(record, format_name))
+    return 0
+
+
+def _record(source: Path) -> Profile | SweepRecord | FlopReport:
+    has_sweep = (source / SWEEP_FILE).is_file()
+    record = load(source / _PROFILE_FILE if source.is_dir() and not has_sweep else source)
+    if isinstance(record, CellRecord):
+        raise InputError(f"{source} is a single cell; give its .profile.json, or the sweep's folder")
+    return record

@@ -1,0 +1,142 @@
+"""The command line as a whole: help, version, usage errors, what the doctor says, and quiet standard error."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from report_records import batch_sweep
+
+import layerprof as lp
+from layerprof.cli import doctor
+from layerprof.cli.base import console, write_sweep_files
+from layerprof.cli.main import main
+
+COMMANDS = ("profile", "sweep", "report", "doctor")
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+
+    output = capsys.readouterr().out
+    assert all(f"\n  {name} " in output for name in COMMANDS)
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+
+    assert "Usage: layerprof" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+
+    assert "--traceback" in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+
+    assert capsys.readouterr().out == f"layerprof {lp.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["profil"], "No such command 'profil'. Did you mean 'profile'?"),
+        (["profile"], "Missing argument"),
+        (["sweep", "batch"], "Missing option '--out'"),
+        (["report", "x", "--format", "pdf"], "Invalid value for '--format'"),
+    ],
+)
+def test_bad_usage_gets_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+
+    errors = capsys.readouterr().err
+    assert errors.startswith("layerprof: error: ")
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+def test_version_and_help_answer_without_torch() -> None:
+    program = "import sys; from layerprof.cli.main import main; main([sys.argv[1]]); assert 'torch' not in sys.modules"
+
+    for option in ("--version", "--help"):
+        subprocess.run([sys.executable, "-c", program, option], check=True, capture_output=True)
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "layerprof", "report", "nothing.json")
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("layerprof: error: ")
+
+
+def test_the_doctor_says_what_can_be_measured_and_what_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+
+    output, errors = capsys.readouterr()
+    lines = [line.split() for line in output.splitlines()]
+    assert errors == ""
+    assert ["pass", "flops", "yes"] in [line[:3] for line in lines]
+    assert ["pass", "energy", "no"] in [line[:3] for line in lines]
+    assert ["device", "cpu", "yes"] in [line[:3] for line in lines]
+
+
+def test_the_doctor_counts_the_energy_counters_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "intel-rapl:0").mkdir()
+    (tmp_path / "intel-rapl:0" / "energy_uj").write_text("1")
+    monkeypatch.setattr(doctor, "_POWERCAP", tmp_path)
+
+    first = next(doctor._energy_counters())
+
+    assert first == ("counter of the CPU's energy", "yes", f"1 of 1 readable in {tmp_path}")
+
+
+def test_only_a_sweep_over_batch_sizes_has_its_plot(tmp_path: Path) -> None:
+    over_batches = batch_sweep()
+    plan = dataclasses.replace(over_batches.plan, axes=(("image_size", (224, 336)),))
+
+    with_plot = write_sweep_files(over_batches, tmp_path)
+    without = write_sweep_files(dataclasses.replace(over_batches, plan=plan), tmp_path)
+
+    assert [path.name for path in with_plot[3:]] == ["latency_energy_plot.png", "latency_energy_plot.svg"]
+    assert [path.name for path in without] == ["batch.md", "batch.csv", "batch.html"]
+    assert set(tmp_path.iterdir()) == set(with_plot)
+
+
+def test_other_libraries_are_quiet_and_warnings_are_as_before(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loud_models.py").write_text(
+        "import warnings, torch\n"
+        "def build():\n    warnings.warn('look at me')\n    return torch.nn.Linear(2, 2), torch.ones(1, 2)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    before = list(warnings.filters)
+
+    status = main(["profile", "loud_models:build", "--repeats", "2"])
+
+    assert (status, capsys.readouterr().err) == (0, "")
+    assert list(warnings.filters) == before
+
+
+def test_a_pipe_has_a_width_of_its_own_unless_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "COLUMNS", "200")
+
+    assert console().width == 200
+
+    monkeypatch.delitem(os.environ, "COLUMNS")
+    assert console().width == 120

@@ -1,0 +1,272 @@
+"""``layerprof sweep`` and ``layerprof report``: plans by name and by file, the table, and the files of a folder."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import layerprof as lp
+from layerprof.cli.main import main
+
+SWEEP_FILES = {"sweep.json", "cells", "plan.md", "plan.csv", "plan.html"}
+BATCH_FILES = {"batch.md", "batch.csv", "batch.html", "latency_energy_plot.png", "latency_energy_plot.svg"}
+
+MODULE = """
+    import torch
+    from torch import nn
+
+
+    def good():
+        return nn.Linear(4, 4), torch.ones(3, 4)
+
+
+    def seeded():
+        seed = torch.initial_seed()
+
+        class Net(nn.Linear):
+            def forward(self, x):
+                if seed == 666:
+                    raise KeyboardInterrupt
+                if seed == 13:
+                    raise ValueError("bad luck")
+                return super().forward(x)
+
+        return Net(4, 4), torch.ones(3, 4)
+"""
+
+PLAN = """
+    import layerprof as lp
+
+    plan = lp.Plan(model="swept:seeded", axes={{"seed": {seeds}}}, fixed={{"warmup": 1, "repeats": 2}})
+"""
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``layerprof`` in a folder with a module of models; gives exit status, output and errors."""
+    (tmp_path / "swept.py").write_text(textwrap.dedent(MODULE))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "swept", raising=False)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        status = main(arguments)
+        output, errors = capsys.readouterr()
+        return status, output, errors
+
+    return command
+
+
+def write_plan(*seeds: int) -> str:
+    Path("mine.py").write_text(textwrap.dedent(PLAN).format(seeds=list(seeds)))
+    return "mine.py"
+
+
+def statuses(folder: str) -> list[str]:
+    record = lp.load(folder)
+    assert isinstance(record, lp.SweepRecord)
+    return [cell.status for cell in record.cells]
+
+
+def test_the_batch_sweep_prints_its_table_and_leaves_its_files(run: Run, tmp_path: Path) -> None:
+    arguments = ("--samples", "2", "--sizes", "2,4", "--quick", "--executor", "inline", "--out", "out")
+
+    status, output, errors = run("sweep", "batch", *arguments)
+
+    assert (status, errors) == (0, "")
+    assert "latency per batch" in output
+    assert "2 samples do not fill a batch of 4" in " ".join(output.split())
+    assert "warmup 1, repeats 6" in output
+    assert statuses("out") == ["done", "skipped"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"sweep.json", "cells", *BATCH_FILES}
+
+
+def test_a_python_file_gives_a_plan(run: Run, tmp_path: Path) -> None:
+    status, output, _ = run("sweep", write_plan(0, 1), "--executor", "inline", "--out", "out")
+
+    assert status == 0
+    assert "Sweep plan of swept:seeded" in output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == SWEEP_FILES
+
+
+def test_a_yaml_file_gives_a_plan(run: Run) -> None:
+    Path("mine.yaml").write_text(
+        "model: swept:good\naxes: {seed: [0, 1]}\nfixed: {warmup: 1, repeats: 2}\nname: seeds\n"
+    )
+
+    status, output, _ = run("sweep", "mine.yaml", "--executor", "inline", "--out", "out")
+
+    assert status == 0
+    assert "Sweep seeds of swept:good" in output
+
+
+def test_a_failed_cell_is_a_row_and_exit_status_1(run: Run) -> None:
+    status, output, errors = run("sweep", write_plan(13, 1), "--executor", "inline", "--out", "out")
+
+    assert status == 1
+    assert errors == ""
+    assert "bad luck" in " ".join(output.split())
+    assert statuses("out") == ["failed", "done"]
+
+
+def test_ctrl_c_shows_the_finished_cells_and_the_same_command_goes_on(run: Run) -> None:
+    status, output, errors = run("sweep", write_plan(0, 666, 1), "--executor", "inline", "--out", "out")
+
+    assert status == 130
+    assert "pending" in output
+    assert errors == "layerprof: interrupted: by Ctrl-C; the same command goes on where this one stopped\n"
+    assert statuses("out") == ["done", "pending", "pending"]
+    assert Path("out/plan.md").is_file()
+
+
+def test_cells_that_are_done_stay_unless_told_otherwise(run: Run) -> None:
+    def stamp() -> int:
+        return next(path for path in Path("out/cells").glob("*.json")).stat().st_mtime_ns
+
+    arguments = ("sweep", write_plan(0), "--executor", "inline", "--out", "out")
+    run(*arguments)
+    first = stamp()
+    run(*arguments)
+    second = stamp()
+    run(*arguments, "--no-resume")
+
+    assert first == second
+    assert stamp() > second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("reference",), "'reference' comes with a later version; this one has 'batch': layerprof sweep batch"),
+        (("speed",), "no plan 'speed'; give batch, a .py file with a `plan`, or a .yaml file"),
+        (("gone.py",), "no file gone.py"),
+        (("swept.py",), "swept.py has no `plan` that is a layerprof.Plan"),
+        (("broken.py",), "broken.py could not be run: ZeroDivisionError"),
+        (("broken.yaml",), "broken.yaml could not be read as YAML"),
+        (("wrong.yaml",), "wrong.yaml has to be a mapping of model, axes"),
+        (("mine.py", "--samples", "3"), "--samples belongs to the plan batch"),
+        (("batch", "--model", "blip2-small"), "no model 'blip2-small'"),
+        (("batch", "--sizes", "1,two"), "--sizes takes whole numbers separated by commas"),
+        (("batch", "--sizes", "0"), "batch_size is a whole number from 1 up; found 0"),
+        (("batch", "--samples", "0"), "samples is a whole number from 1 up; found 0"),
+        (("batch", "--dtype", "int3"), "no dtype 'int3'"),
+        (("batch", "--executor", "ray"), "'ray' comes with a later version"),
+        (("batch", "--colour", "red"), "No such option: --colour"),
+    ],
+)
+def test_bad_input_gets_one_line_and_leaves_nothing(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    write_plan(0)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "broken.yaml").write_text("a: [")
+    (tmp_path / "wrong.yaml").write_text("model: blip2-tiny\nspeed: 3\n")
+
+    status, output, errors = run("sweep", *arguments, "--out", "out")
+
+    assert status == 2
+    assert errors.startswith("layerprof: error: ")
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert output == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_written_gets_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    status, _, errors = run("sweep", "batch", "--out", "file/out")
+
+    assert status == 2
+    assert "cannot write file/out" in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_report_of_a_sweep_makes_its_files_anew(run: Run) -> None:
+    run("sweep", write_plan(0), "--executor", "inline", "--out", "out")
+    before = Path("out/plan.md").read_text()
+    Path("out/plan.md").unlink()
+
+    status, output, _ = run("report", "out", "--format", "markdown")
+
+    assert status == 0
+    assert output == before == Path("out/plan.md").read_text()
+
+
+@pytest.mark.parametrize("format_name", ["text", "markdown", "html", "csv"])
+def test_a_report_goes_to_a_file_where_asked(run: Run, format_name: str) -> None:
+    run("profile", "swept:good", "--repeats", "2", "--out", "out")
+
+    status, output, _ = run("report", "out/profile.json", "--format", format_name, "--out", "again.txt")
+
+    assert (status, output) == (0, "")
+    assert Path("again.txt").read_text() == lp.render(lp.load("out/profile.json"), format_name)  # type: ignore[arg-type]  # every format in turn, and a profile
+
+
+def test_a_folder_with_a_profile_alone_reports_it(run: Run) -> None:
+    run("profile", "swept:good", "--repeats", "2", "--out", "out")
+
+    status, output, _ = run("report", "out")
+
+    assert status == 0
+    assert "(unattributed)" in output
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "there is no file"), ('{"format": "layerp', "truncated"), ("{}", "not a layerprof record")],
+)
+def test_a_report_of_nothing_or_of_a_damaged_file_gets_one_line(run: Run, content: str | None, message: str) -> None:
+    if content is not None:
+        Path("record.json").write_text(content)
+
+    status, _, errors = run("report", "record.json")
+
+    assert status == 2
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_report_needs_no_torch(run: Run) -> None:
+    run("sweep", write_plan(0), "--executor", "inline", "--out", "out")
+    program = (
+        "import sys; from layerprof.cli.main import main; main(['report', 'out']); assert 'torch' not in sys.modules"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_a_sweep_in_processes_says_nothing_but_its_table(run: Run) -> None:
+    command = (sys.executable, "-m", "layerprof", "sweep", write_plan(0, 13), "--out", "out")
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert statuses("out") == ["done", "failed"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_of_the_command_leaves_no_cell_half_done(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "swept.py").write_text(
+        "import pathlib, time\ndef seeded():\n    pathlib.Path('begun').touch()\n    time.sleep(600)\n"
+    )
+    command = (sys.executable, "-m", "layerprof", "sweep", write_plan(0, 1), "--out", "out")
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        while not Path("begun").exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert errors.startswith("layerprof: interrupted: by Ctrl-C")
+    assert statuses("out") == ["pending", "pending"]

@@ -1,0 +1,167 @@
+"""Files and folders: whole or not there, readable to whom they should be, and a sweep's cells in their places."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from store_records import cell, cut, real_profile, sweep
+
+import layerprof as lp
+from layerprof.records import FrozenMapping, SweepRecord
+from layerprof.store import SWEEP_FILE, cell_path, load_sweep, write_record, write_text
+
+
+@pytest.fixture(scope="module")
+def profile() -> lp.Profile:
+    return real_profile()
+
+
+@pytest.fixture
+def saved(profile: lp.Profile, tmp_path: Path) -> Path:
+    return write_record(profile, tmp_path / "profile.json")
+
+
+def test_what_holds_no_record_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+
+    with pytest.raises(TypeError, match="a record holds no set"):
+        write_record(replace(cell(), notes={1}), path)  # type: ignore[arg-type]  # a bug of ours
+
+    assert not path.exists()
+
+
+def test_a_number_that_json_cannot_hold_leaves_the_old_file(saved: Path) -> None:
+    before = saved.read_bytes()
+
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_record(replace(cell(), metrics=FrozenMapping({"energy_j": float("inf")})), saved)
+
+    assert saved.read_bytes() == before
+
+
+def test_folders_on_the_way_are_made(profile: lp.Profile, tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "first" / "profile.json"
+
+    lp.save(profile, path)
+
+    assert path.is_file()
+
+
+def test_a_written_file_replaces_the_old_one_and_leaves_nothing_else(saved: Path) -> None:
+    write_text(saved, "new")
+
+    assert saved.read_text() == "new"
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved.read_bytes()
+
+    def full_disk(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(lp.InputError, match=r"cannot write .*: No space left on device; choose a place"):
+        write_text(saved, "new")
+
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved.read_bytes()
+
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(saved, "new")
+
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
+    with pytest.raises(lp.InputError, match="it is a folder; choose a place"):
+        write_text(tmp_path, "new")
+
+
+def test_a_place_under_a_file_cannot_be_written(saved: Path) -> None:
+    with pytest.raises(lp.InputError, match="cannot write"):
+        write_text(saved / "inside.json", "new")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_files_have_the_permissions_that_other_files_get(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        path = write_text(tmp_path / "file.txt", "text")
+        (tmp_path / "other.txt").touch()
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "other.txt").stat().st_mode)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, profile: lp.Profile) -> Path:
+    """A sweep of two cells, of which one is done and has a profile."""
+    write_record(
+        sweep(replace(cell("a1"), status="pending"), replace(cell("b2"), status="pending")), tmp_path / SWEEP_FILE
+    )
+    write_record(replace(cell("b2"), profile_path="cells/b2.profile.json"), cell_path(tmp_path, "b2"))
+    write_record(profile, tmp_path / "cells" / "b2.profile.json")
+    return tmp_path
+
+
+def test_a_sweeps_folder_has_what_its_cells_brought_so_far(folder: Path) -> None:
+    record = lp.load(folder)
+
+    assert isinstance(record, SweepRecord)
+    assert [(one.id, one.status) for one in record.cells] == [("a1", "pending"), ("b2", "done")]
+
+
+def test_a_cells_profile_is_read_from_its_folder(folder: Path, profile: lp.Profile) -> None:
+    pending, done = load_sweep(folder).cells
+
+    assert pending.profile is None
+    assert done.profile == profile
+
+
+def test_a_sweep_that_was_moved_still_finds_its_profiles(folder: Path, profile: lp.Profile) -> None:
+    moved = folder.rename(folder.parent / "moved")
+
+    assert load_sweep(moved).cells[1].profile == profile
+
+
+def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(lp.InputError, match=r"there is no sweep\.json in"):
+        lp.load(tmp_path)
+
+
+def test_a_damaged_cell_is_named(folder: Path) -> None:
+    cut(cell_path(folder, "b2"), 0.5)
+
+    with pytest.raises(lp.RecordError, match=r"b2\.json is truncated"):
+        lp.load(folder)
+
+
+def test_a_cell_that_is_something_else_is_refused(folder: Path, profile: lp.Profile) -> None:
+    write_record(profile, cell_path(folder, "a1"))
+
+    with pytest.raises(lp.RecordError, match=r"a1\.json holds a Profile, not a CellRecord"):
+        lp.load(folder)
+
+
+def test_a_sweep_that_is_something_else_is_refused(folder: Path, profile: lp.Profile) -> None:
+    write_record(profile, folder / SWEEP_FILE)
+
+    with pytest.raises(lp.RecordError, match=r"sweep\.json holds a Profile, not a SweepRecord"):
+        lp.load(folder)

@@ -83,7 +83,7 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
         lambda profile: replace(
             profile, unattributed_s=plus(profile.unattributed_s, -1e-3), step_s=plus(profile.step_s, -1e-3)
         ),
-        {"host_time_books"},
+        {"host_time_books", "finite_and_non_negative"},
     ),
     "self time in a row alone": (
         lambda profile: row(profile, "head", self_s=plus(profile["head"].self_s, 1e-6)),
@@ -99,11 +99,11 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     ),
     "a call longer than its caller": (
         lambda profile: node(profile, "block.child", total_s=seconds(1.0)),
-        {"call_tree_nests"},
+        {"call_tree_nests", "call_tree_is_rows"},
     ),
     "more flops than its caller": (
         lambda profile: node(profile, "block.child", flops=10**9),
-        {"call_tree_nests"},
+        {"call_tree_nests", "call_tree_is_rows"},
     ),
     "flops in the call tree alone": (
         lambda profile: node(profile, "head", self_flops=1),
@@ -120,7 +120,25 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     "negative bytes": (lambda profile: row(profile, "head", peak_bytes=-1), {"finite_and_non_negative"}),
     "a number that is none": (lambda profile: row(profile, "head", intensity=math.nan), {"finite_and_non_negative"}),
     "a number without end": (lambda profile: row(profile, "head", efficiency=math.inf), {"finite_and_non_negative"}),
-    "a negative total": (lambda profile: row(profile, "head", total_s=seconds(-1.0)), {"finite_and_non_negative"}),
+    "a negative total": (
+        lambda profile: row(profile, "head", total_s=seconds(-1.0)),
+        {"finite_and_non_negative", "call_tree_is_rows"},
+    ),
+    "total time in a row alone": (
+        lambda profile: row(profile, "head", total_s=plus(profile["head"].total_s, 1e-6)),
+        {"call_tree_is_rows"},
+    ),
+    "total flops in a row alone": (
+        lambda profile: row(profile, "head", flops=(profile["head"].flops or 0) + 1),
+        {"call_tree_is_rows"},
+    ),
+    "a stage of negative time": (
+        lambda profile: replace(
+            profile, stages=(replace(profile.stages[0], self_s=seconds(-1.0)), *profile.stages[1:])
+        ),
+        {"finite_and_non_negative"},
+    ),
+    "a latency missing without a note": (lambda profile: replace(profile, latency_s=None), {"missing_is_explained"}),
     "missing without a note": (
         lambda profile: row(profile, "head", peak_bytes=None),
         {"missing_is_explained"},

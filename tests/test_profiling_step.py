@@ -203,3 +203,13 @@ def test_training_steps_have_gradients_and_their_flops() -> None:
 
     assert profile.root.flops == PRODUCT_FLOPS
     assert profile.unattributed_flops == PRODUCT_FLOPS  # the weight's gradient, X' times the output's
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_a_layer_that_torch_runs_another_way_under_hooks_has_a_note(train: bool) -> None:
+    net = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(8, 2, batch_first=True), 1)
+
+    profile = lp.profile(net, torch.ones(1, 3, 8), passes=("time",), train=train, warmup=0, repeats=1)
+
+    found = [note for note in profile.notes if note.code == "hooks_change_path"]
+    assert len(found) == (0 if train else 1)

@@ -167,7 +167,7 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_bytes(b"\x80\x02\xff")
 
-    with pytest.raises(lp.RecordError, match="it is not UTF-8 text"):
+    with pytest.raises(lp.RecordError, match="it is not whole UTF-8 text"):
         lp.load(path)
 
 
@@ -189,3 +189,24 @@ def test_a_profile_is_not_read_where_something_else_is(tmp_path: Path) -> None:
 
     with pytest.raises(lp.RecordError, match="holds a CellRecord, not a Profile"):
         load_profile(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("calls", "many"), ("calls", 1.5), ("calls", True), ("stage", None), ("total_s", 0.5), ("aliases", {"is": "map"})],
+)
+def test_a_field_of_another_type_is_refused(saved: Path, field: str, value: object) -> None:
+    content = json.loads(saved.read_text())
+    content["record"]["layers"][1][field] = value
+    saved.write_text(json.dumps(content))
+
+    with pytest.raises(lp.RecordError, match=f"{saved.name} is damaged"):
+        lp.load(saved)
+
+
+def test_a_file_cut_inside_a_character_is_called_truncated(tmp_path: Path) -> None:
+    path = tmp_path / "cell.json"
+    path.write_bytes('{"format": "layerprof ×'.encode()[:-1])
+
+    with pytest.raises(lp.RecordError, match="cell.json is truncated"):
+        lp.load(path)

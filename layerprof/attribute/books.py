@@ -6,13 +6,15 @@ Only what must hold is a check. Noise, overhead and unsteadiness are notes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from layerprof.records import Check, Distribution, LayerProfile, Profile, Quantities
+from layerprof.records import CallNode, Check, Distribution, LayerProfile, Profile, Quantities
 
+_SECOND_FRACTION = 1e-12  # s; sums of nanoseconds as floats differ by less
 _RELATIVE = 1e-9  # of the step; samples are integer nanoseconds as floats, so only their sums round
+_WHOLE_STEP = ("latency_s", "step_s", "unattributed_s", "unattributed_flops", "unattributed_device_s", "memory")
 _NAMES = (
     "paths_unique",
     "stages_partition",
@@ -118,31 +120,65 @@ def _has_more(part: int | None, whole: int | None) -> bool:
 def _tree_rows(profile: Profile) -> _Verdict:
     if profile.call_tree is None:
         return None
-    sums: dict[str, list[float]] = {}
-    for node in profile.call_tree.walk():
-        entry = sums.setdefault(node.path, [0.0, 0.0])
-        entry[0] += math.fsum(node.self_s.samples) if node.self_s else 0.0
-        entry[1] += node.self_flops or 0
-    wrong = [layer.path for layer in profile.layers if not _agrees(layer, sums.get(layer.path, [0.0, 0.0]))]
+    sums = {layer.path: _Sums() for layer in profile.layers}
+    _add_up(profile.call_tree, sums, above=frozenset())
+    wrong = [layer.path for layer in profile.layers if not _agrees(layer, sums[layer.path])]
     return not wrong, f"{len(wrong)} rows differ from the call tree" + (f", first {wrong[0]!r}" if wrong else "")
 
 
-def _agrees(layer: LayerProfile, sums: Sequence[float]) -> bool:
-    own = math.fsum(layer.self_s.samples) if layer.self_s else sums[0]
-    return math.isclose(own, sums[0], rel_tol=_RELATIVE, abs_tol=1e-12) and (layer.self_flops or 0) == sums[1]
+@dataclass(slots=True)
+class _Sums:
+    """What the call tree holds of one layer: of all its nodes, and of the outermost ones with what is below them."""
+
+    self_s: float = 0.0
+    total_s: float = 0.0
+    self_flops: int = 0
+    flops: int = 0
+
+
+def _add_up(node: CallNode, sums: Mapping[str, _Sums], *, above: frozenset[str]) -> None:
+    """Adds a node and all below it; the top node that stands for the step's range is no call of the root."""
+    entry = sums.get(node.path, _Sums()) if node.calls or node.path else _Sums()
+    entry.self_s += _added(node.self_s)
+    entry.self_flops += node.self_flops or 0
+    if node.path not in above:
+        entry.total_s += _added(node.total_s)
+        entry.flops += node.flops or 0
+    inside = above | {node.path} if node.calls or node.path else above
+    for child in node.children:
+        _add_up(child, sums, above=inside)
+
+
+def _added(distribution: Distribution | None) -> float:
+    return math.fsum(distribution.samples) if distribution else 0.0
+
+
+def _agrees(layer: LayerProfile, sums: _Sums) -> bool:
+    """Whether a row is what its nodes add up to; a quantity that the row does not have is not compared."""
+    times = ((layer.self_s, sums.self_s), (layer.total_s, sums.total_s))
+    counts = ((layer.self_flops, sums.self_flops), (layer.flops, sums.flops))
+    return all(
+        row is None or math.isclose(_added(row), nodes, rel_tol=_RELATIVE, abs_tol=_SECOND_FRACTION)
+        for row, nodes in times
+    ) and all(row is None or row == nodes for row, nodes in counts)
 
 
 def _finite(profile: Profile) -> _Verdict:
+    rows: Sequence[Quantities | Profile] = (*profile.layers, *profile.stages, *profile.phases, profile)
     wrong = [
-        f"{name} of {row.path or 'the root'}"
-        for row in profile.layers
+        f"{name} of {_name_of(row)}"
+        for row in rows
         for name, value in _numbers(row)
         if not all(math.isfinite(number) and number >= 0 for number in value)
     ]
     return not wrong, f"{len(wrong)} negative or not finite" + (f", first {wrong[0]}" if wrong else "")
 
 
-def _numbers(row: Quantities) -> Iterator[tuple[str, Sequence[float]]]:
+def _name_of(row: Quantities | Profile) -> str:
+    return str(getattr(row, "path", "") or getattr(row, "name", "") or "the root")
+
+
+def _numbers(row: Quantities | Profile) -> Iterator[tuple[str, Sequence[float]]]:
     for field in fields(row):
         value = getattr(row, field.name)
         if isinstance(value, Distribution):
@@ -161,6 +197,7 @@ def _explained(profile: Profile) -> _Verdict:
         for field in fields(layer)
         if getattr(layer, field.name) is None and not _covers(scopes.get(field.name, ()), layer.path)
     ]
+    silent += [name for name in _WHOLE_STEP if getattr(profile, name) is None and name not in scopes]
     return not silent, f"{len(silent)} missing without a note" + (f", first {silent[0]}" if silent else "")
 
 

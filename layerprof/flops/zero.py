@@ -86,10 +86,10 @@ nll_loss_forward normal normal_ poisson random_ smooth_l1_loss smooth_l1_loss_ba
 """
 _BOOKKEEPING = """
 _amp_foreach_non_finite_check_and_unscale_ _amp_update_scale_ _assert_async _assert_scalar _assert_tensor_metadata
-_cast_Float _functional_sym_constrain_range _fused_sdp_choice _is_all_true _is_any_true _local_scalar_dense
-_nested_get_offsets _nested_tensor_from_mask _nested_tensor_from_mask_left_aligned _nested_view_from_buffer
-_pin_memory _to_sparse _version allclose equal is_nonzero is_pinned is_same_size isclose item numel record_stream
-sym_constrain_range sym_constrain_range_for_size sym_numel sym_size sym_storage_offset sym_stride
+_cast_Float _functional_sym_constrain_range _fused_sdp_choice _is_all_true _is_any_true _linalg_check_errors
+_local_scalar_dense _nested_get_offsets _nested_tensor_from_mask _nested_tensor_from_mask_left_aligned
+_nested_view_from_buffer _pin_memory _to_sparse _version allclose equal is_nonzero is_pinned is_same_size isclose item
+numel record_stream sym_constrain_range sym_constrain_range_for_size sym_numel sym_size sym_storage_offset sym_stride
 """
 
 ZERO_OPS: frozenset[str] = frozenset(

@@ -74,6 +74,13 @@ class _Passes:
         if self._timing.bare_ns and not self._timing.is_finished:
             text = f"the measurement ended after {len(self._timing.bare_ns)} bare steps"
             yield Note(code="pass_not_finished", quantity="latency_s", scope="step", text=text)
+        rerouted = self._target.rerouted
+        if rerouted and self._phase == "forward":
+            text = (
+                f"torch runs {len(rerouted)} nn.TransformerEncoderLayer, first {rerouted[0]!r}, fused while it has no "
+                "hooks; latency_s is of the fused path, the layers' numbers are of the parts"
+            )
+            yield Note(code="hooks_change_path", quantity="total_s", scope="*", text=text)
         if not self._is_one_phase:
             text = f"the step is shown as one phase, {self._phase!r}: this version of layerprof does not split it yet"
             yield Note(code="phases_not_split", quantity="phases", scope="step", text=text)

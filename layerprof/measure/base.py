@@ -85,6 +85,7 @@ class Target:
         unseen_timed, unseen_counted: layers that their hooks cannot reach.
         root_is_step: whether the runner brackets the root's row, because no hook of the root's would fire.
         is_compiled: whether compiled code is in it anywhere.
+        rerouted: paths of layers that torch runs another way, in eval mode, while they have hooks.
     """
 
     tree: LayerTree
@@ -95,6 +96,7 @@ class Target:
     unseen_counted: Unseen
     root_is_step: bool
     is_compiled: bool
+    rerouted: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 Facts this stands on (torch 2.13): hooks added after compilation never fire inside a compiled graph, and hooks added
 before break it into many; a hook on what ``torch.compile`` returned does fire; ``module.compile()`` bypasses the
-module's own hooks too; scripted modules refuse hooks.
+module's own hooks too; scripted modules refuse hooks; ``nn.TransformerEncoderLayer`` takes its fused path, in eval mode, only
+while nothing in it has hooks.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ def resolve(
         unseen_counted=_unseen(scripted, root_is_step=root_is_step),
         root_is_step=root_is_step,
         is_compiled=bool(compiled.scopes),
+        rerouted=tuple(
+            info.path
+            for info, module in zip(tree.layers, tree.modules, strict=True)
+            if isinstance(module, nn.TransformerEncoderLayer)
+        ),
     )
 
 

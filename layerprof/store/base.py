@@ -9,8 +9,11 @@ Format history (the ``schema`` of the envelope):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from layerprof import records
 from layerprof.errors import RecordError
@@ -120,8 +123,37 @@ def _decoded(data: Data) -> object:
 
 
 def _made(name: str, values: Mapping[str, object]) -> object:
+    allowed = _field_types(name)
+    for field, value in values.items():
+        if field in allowed and not _is_of(value, allowed[field]):
+            raise ValueError(f"{field} of a {name} is a {type(value).__name__}")
     record: object = _CLASSES[name](**values)
     return record
+
+
+@functools.cache
+def _field_types(name: str) -> Mapping[str, tuple[type, ...]]:
+    """What each field of a record may hold, by the outermost type: containers are checked where they are decoded."""
+    hints = get_type_hints(_CLASSES[name], localns=vars(records))
+    return {field: tuple(_outer_types(hint)) for field, hint in hints.items()}
+
+
+def _outer_types(hint: object) -> Iterator[type]:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        for option in get_args(hint):
+            yield from _outer_types(option)
+    elif origin is Literal:
+        yield from {type(value) for value in get_args(hint)}
+    else:
+        outer = origin or hint
+        yield outer if isinstance(outer, type) else object
+        if outer is float:
+            yield int  # a whole number is a number
+
+
+def _is_of(value: object, allowed: tuple[type, ...]) -> bool:
+    return isinstance(value, allowed) and (not isinstance(value, bool) or bool in allowed)
 
 
 def _decoded_samples(data: dict[str, Data]) -> Distribution:

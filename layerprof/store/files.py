@@ -72,7 +72,8 @@ def read_record(path: str | Path) -> object:
     except FileNotFoundError as error:
         raise InputError(f"there is no file {source}; give one that layerprof saved") from error
     except UnicodeDecodeError as error:
-        raise RecordError(f"{source} is damaged: it is not UTF-8 text") from error
+        what = "truncated" if error.reason == "unexpected end of data" else "damaged"
+        raise RecordError(f"{source} is {what}: it is not whole UTF-8 text") from error
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error
     return from_data(_parsed(text, source), source=str(source))

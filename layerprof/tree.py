@@ -21,6 +21,8 @@ from layerprof.records import OTHER_STAGE, Kind, LayerInfo
 
 MAX_NAMES = 100_000  # aliases multiply when shared modules nest; past this many names the walk stops adding aliases
 
+_WRAPPED = "_orig_mod"  # the name by which what torch.compile returned holds the module inside
+
 StageRules = Mapping[str, Sequence[str]]
 
 _KIND_BY_TYPE: tuple[tuple[Kind, tuple[type, ...]], ...] = (
@@ -62,10 +64,12 @@ class LayerTree:
     Attributes:
         layers: the inert table.
         modules: the modules, in the same order.
+        compiled: index of a layer -> what ``torch.compile`` returned for it, which is called in its place.
     """
 
     layers: tuple[LayerInfo, ...]
     modules: tuple[nn.Module, ...]
+    compiled: Mapping[int, nn.Module]
 
     def index_of(self, module: nn.Module) -> int | None:
         """Where ``module`` stands in the table, or None."""
@@ -92,13 +96,28 @@ def build_tree(model: nn.Module, *, stages: StageRules | None = None) -> LayerTr
         _layer(found, module, stage_of[found[0]], parameters)
         for (found, module), parameters in zip(names.values(), _first_owned(own), strict=True)
     )
-    return LayerTree(layers=layers, modules=modules)
+    wrappers = {id(inner): module for module in model.modules() if (inner := wrapped_in(module)) is not None}
+    compiled = {index: wrappers[id(module)] for index, module in enumerate(modules) if id(module) in wrappers}
+    return LayerTree(layers=layers, modules=modules, compiled=compiled)
+
+
+def wrapped_in(module: nn.Module) -> nn.Module | None:
+    """The module inside what ``torch.compile`` returned; None for any other.
+
+    Not by getattr: a wrapper of the user's own may forward names that it lacks to the module inside it.
+    """
+    held = module._modules
+    if _WRAPPED in held:  # not by get(), which scripted modules' tables do not have
+        return held[_WRAPPED]
+    return None
 
 
 def _names_by_module(model: nn.Module) -> dict[int, tuple[list[str], nn.Module]]:
     """Every module by identity with all its names, in the order of ``named_modules()``."""
     found: dict[int, tuple[list[str], nn.Module]] = {
-        id(module): ([name], module) for name, module in model.named_modules()
+        id(module): ([_without_wrappers(name)], module)
+        for name, module in model.named_modules()
+        if wrapped_in(module) is None
     }
     for count, (name, module) in enumerate(_all_names(model, "", ())):
         if count > MAX_NAMES:
@@ -112,10 +131,20 @@ def _names_by_module(model: nn.Module) -> dict[int, tuple[list[str], nn.Module]]
 def _all_names(module: nn.Module, name: str, above: tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
     """Every (name, module) pair, shared modules once for each name; a module inside itself is not entered again."""
     yield name, module
-    for child_name, child in module._modules.items():
+    for child_name, held in module._modules.items():
+        child = _unwrapped(held)
         if child is not None and id(child) not in above and child is not module:
             path = f"{name}.{child_name}" if name else child_name
             yield from _all_names(child, path, (*above, id(module)))
+
+
+def _unwrapped(held: nn.Module | None) -> nn.Module | None:
+    inner = None if held is None else wrapped_in(held)
+    return held if inner is None else inner
+
+
+def _without_wrappers(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part != _WRAPPED)
 
 
 def _checked(stages: StageRules | None) -> StageRules | None:
@@ -126,7 +155,10 @@ def _checked(stages: StageRules | None) -> StageRules | None:
 
 def _is_rules(stages: object) -> bool:
     return isinstance(stages, Mapping) and all(
-        isinstance(name, str) and isinstance(globs, Sequence) and not isinstance(globs, str)
+        isinstance(name, str)
+        and isinstance(globs, Sequence)
+        and not isinstance(globs, str)
+        and all(isinstance(glob, str) for glob in globs)
         for name, globs in stages.items()
     )
 

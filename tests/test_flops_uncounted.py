@@ -47,12 +47,6 @@ def test_an_uncounted_op_has_its_calls_and_its_layers() -> None:
     assert by_op["aten._fft_r2c.default"] == (3, ("0", "3"))
 
 
-def test_a_fused_recurrent_layer_is_named() -> None:
-    uncounted = profile_of(nn.Sequential(nn.LSTM(3, 4)), torch.ones(2, 1, 3)).uncounted
-
-    assert [(one.op, one.calls, one.layers) for one in uncounted] == [("aten.mkldnn_rnn_layer.default", 1, ("0",))]
-
-
 def test_work_under_no_layer_is_named_without_one() -> None:
     model = nn.Identity()
 

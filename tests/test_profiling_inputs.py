@@ -118,7 +118,7 @@ def test_a_cache_is_copied_for_each_step() -> None:
     assert profile["child"].calls == 2
 
 
-def test_inputs_that_are_only_read_are_passed_on_without_a_copy() -> None:
+def test_inputs_that_are_only_read_are_copied_once() -> None:
     x = torch.ones(2)
     given: list[torch.Tensor] = []
     model = nn.Identity()
@@ -126,8 +126,33 @@ def test_inputs_that_are_only_read_are_passed_on_without_a_copy() -> None:
 
     lp.profile(model, x, passes=("time",), warmup=1, repeats=2)
 
-    assert all(one is x for one in given[1:])
+    assert len(given) == 6  # one to warm up, two bare, one that fills the hooks' caches, two timed
+    assert all(one is given[0] for one in given)
     assert given[0] is not x
+
+
+class LateWriter(nn.Module):
+    """Writes to its input from the third call on, once behind the version counter's back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls == 3:
+            x.add_(1)
+        if self.calls == 4:
+            x.data.add_(1)
+        return x
+
+
+def test_the_callers_tensor_stays_as_it_was_whenever_the_model_writes() -> None:
+    x = torch.zeros(2)
+
+    lp.profile(LateWriter(), x, passes=("time",), warmup=0, repeats=6)
+
+    assert torch.equal(x, torch.zeros(2))
 
 
 def test_what_cannot_be_copied_is_passed_on_as_it_is() -> None:

@@ -208,5 +208,5 @@ def test_a_file_cut_inside_a_character_is_called_truncated(tmp_path: Path) -> No
     path = tmp_path / "cell.json"
     path.write_bytes('{"format": "layerprof ×'.encode()[:-1])
 
-    with pytest.raises(lp.RecordError, match="cell.json is truncated"):
+    with pytest.raises(lp.RecordError, match=r"cell\.json is truncated"):
         lp.load(path)

@@ -51,17 +51,22 @@ __all__ = [
 ]
 
 
+_HIDDEN = "its calls are inside compiled code, where no hook fires; profile before torch.compile for its time"
+
+
 def attribute(raw: RawTrace) -> Profile:
     """The profile of a measurement: rows, call tree, stages, phases, notes and checks."""
     spans = spans_of(raw.time.steps) if raw.time else None
     timed = graph_of(spans, steps=len(raw.time.steps)) if raw.time and spans else None
+    raw = _with_hidden_calls(raw, timed)
     step_s = seconds([step.end_ns - step.start_ns for step in raw.time.steps]) if raw.time else None
-    layers = layer_rows(raw, _layer_columns(raw, timed))
+    columns = _layer_columns(raw, timed)
+    layers = layer_rows(raw, columns)
     profile = Profile(
         spec=raw.spec,
         environment=raw.environment,
         layers=layers,
-        stages=stage_rows(raw, layers),
+        stages=stage_rows(raw, layers, columns),
         phases=phase_rows(raw, layers, step_s),
         call_tree=_call_tree(raw, timed, step_s),
         latency_s=seconds(raw.bare_ns),
@@ -75,6 +80,28 @@ def attribute(raw: RawTrace) -> Profile:
         notes=(*raw.notes, *_notes_on_calls(raw, spans, timed), *notes_on_missing(raw)),
     )
     return replace(profile, checks=checks_of(profile))
+
+
+def _with_hidden_calls(raw: RawTrace, timed: CallGraph | None) -> RawTrace:
+    """The trace with layers marked as unseen that another pass saw called and the time pass never did.
+
+    Compiled code may stand where nobody can find it beforehand, such as in the caller's own callable; the passes that
+    run it as it was written see its layers.
+    """
+    if raw.time is None or timed is None:
+        return raw
+    count = len(raw.layers)
+    is_called = np.zeros(count, dtype=np.bool_)
+    for measured in (raw.flops, raw.memory):
+        if measured is not None:
+            is_called |= by_layer(measured.graph, measured.graph.values["calls"], layers=count)[:, 0] > 0
+    is_timed = by_layer(timed, timed.values["calls"], layers=count).any(axis=1)
+    hidden = frozenset(np.flatnonzero(is_called & ~is_timed).tolist()) - raw.time.unseen.layers
+    if not hidden:
+        return raw
+    scopes = tuple((raw.layers[index].path, _HIDDEN) for index in sorted(hidden))
+    unseen = Unseen(layers=raw.time.unseen.layers | hidden, scopes=(*raw.time.unseen.scopes, *scopes))
+    return replace(raw, time=replace(raw.time, unseen=unseen))
 
 
 def flop_report(counted: FlopsPass, layers: Sequence[LayerInfo]) -> FlopReport:
@@ -107,6 +134,7 @@ def _layer_columns(raw: RawTrace, timed: CallGraph | None) -> LayerColumns:
             flops=columns.total["flops"][:, 0],
             self_flops=columns.own["flops"][:, 0],
             causal_flops=columns.total["causal_flops"][:, 0],
+            self_causal_flops=columns.own["causal_flops"][:, 0],
         )
     if raw.memory is not None:
         columns = columns_of(raw.memory.graph, layers=count)
@@ -114,6 +142,7 @@ def _layer_columns(raw: RawTrace, timed: CallGraph | None) -> LayerColumns:
         result = replace(
             result,
             allocated_bytes=columns.total["allocated_bytes"][:, 0],
+            self_allocated_bytes=columns.own["allocated_bytes"][:, 0],
             output_bytes=columns.own["output_bytes"][:, 0],
             peak_bytes=highest_by_layer(raw.memory.graph, peak, layers=count)[:, 0],
         )

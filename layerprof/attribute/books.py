@@ -14,7 +14,15 @@ from layerprof.records import CallNode, Check, Distribution, LayerProfile, Profi
 
 _SECOND_FRACTION = 1e-12  # s; sums of nanoseconds as floats differ by less
 _RELATIVE = 1e-9  # of the step; samples are integer nanoseconds as floats, so only their sums round
-_WHOLE_STEP = ("latency_s", "step_s", "unattributed_s", "unattributed_flops", "unattributed_device_s", "memory")
+_WHOLE_STEP = (
+    "latency_s",
+    "step_s",
+    "unattributed_s",
+    "unattributed_flops",
+    "unattributed_device_s",
+    "memory",
+    "call_tree",
+)
 _NAMES = (
     "paths_unique",
     "stages_partition",
@@ -138,13 +146,13 @@ class _Sums:
 
 def _add_up(node: CallNode, sums: Mapping[str, _Sums], *, above: frozenset[str]) -> None:
     """Adds a node and all below it; the top node that stands for the step's range is no call of the root."""
-    entry = sums.get(node.path, _Sums()) if node.calls or node.path else _Sums()
+    entry = _Sums() if node.is_range else sums.get(node.path, _Sums())
     entry.self_s += _added(node.self_s)
     entry.self_flops += node.self_flops or 0
     if node.path not in above:
         entry.total_s += _added(node.total_s)
         entry.flops += node.flops or 0
-    inside = above | {node.path} if node.calls or node.path else above
+    inside = above if node.is_range else above | {node.path}
     for child in node.children:
         _add_up(child, sums, above=inside)
 

@@ -75,6 +75,7 @@ def _range(tops: tuple[CallNode, ...], *, phase: str, step_s: Distribution | Non
         self_s=None if step_s is None else Distribution(samples=(0.0,) * step_s.n),
         flops=step_flops,
         self_flops=None if step_flops is None else 0,
+        is_range=True,
         children=tops,
     )
 

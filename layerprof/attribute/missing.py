@@ -34,6 +34,13 @@ def notes_on_missing(raw: RawTrace) -> Iterator[Note]:
             yield from _notes_on_pass(name, raw)
     if not any(ran.values()):
         yield Note(code="no_pass", quantity="calls", scope="*", text="no pass that sees calls was run; calls are 0")
+    if raw.time is None and raw.flops is None:
+        text = "neither the time nor the flops pass was run; add one of them to passes"
+        yield Note(code="no_pass", quantity="call_tree", scope="step", text=text)
+    if raw.memory is not None:
+        for quantity in ("output_bytes", "allocated_bytes"):
+            text = "this version of layerprof adds up bytes by layer and stage, not by phase"
+            yield Note(code="not_available", quantity=quantity, scope=f"phase {raw.phase}", text=text)
     if not raw.bare_ns:
         yield Note(
             code="no_bare_steps", quantity="latency_s", scope="step", text='no step ran bare; add "bare" to the passes'
@@ -64,3 +71,5 @@ def _notes_on_unseen(raw: RawTrace) -> Iterator[Note]:
         for scope, reason in measured.unseen.scopes if measured else ():
             for quantity in _QUANTITIES_BY_PASS[name]:
                 yield Note(code="calls_unseen", quantity=quantity, scope=scope, text=reason)
+            if name != "time" and raw.time and scope in dict(raw.time.unseen.scopes):
+                yield Note(code="calls_unseen", quantity="calls", scope=scope, text=f"{reason}; calls are 0")

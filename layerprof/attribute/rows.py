@@ -30,6 +30,7 @@ class LayerColumns:
         calls: in the first step of the first pass that saw calls.  (layers,)
         total_ns, self_ns, concurrent_ns: (layers, steps)
         flops, self_flops, causal_flops, allocated_bytes, output_bytes, peak_bytes: of one step.  (layers,)
+        self_causal_flops, self_allocated_bytes: without the layers called from it.  (layers,)
     """
 
     calls: IntArray
@@ -42,6 +43,8 @@ class LayerColumns:
     allocated_bytes: IntArray | None = None
     output_bytes: IntArray | None = None
     peak_bytes: IntArray | None = None
+    self_causal_flops: IntArray | None = None
+    self_allocated_bytes: IntArray | None = None
 
 
 def seconds(samples_ns: IntArray | Sequence[int] | None) -> Distribution | None:
@@ -93,7 +96,7 @@ def _row(info: LayerInfo, measured: Quantities, phase: str) -> LayerProfile:
         stage=info.stage,
         param_count=info.param_count,
         param_bytes=info.param_bytes,
-        by_phase=FrozenMapping({phase: measured} if measured.calls else {}),
+        by_phase=FrozenMapping({phase: measured} if _has_run(measured) else {}),
         calls=measured.calls,
         total_s=measured.total_s,
         self_s=measured.self_s,
@@ -107,14 +110,22 @@ def _row(info: LayerInfo, measured: Quantities, phase: str) -> LayerProfile:
     )
 
 
-def stage_rows(raw: RawTrace, layers: Sequence[LayerProfile]) -> tuple[StageProfile, ...]:
+def _has_run(measured: Quantities) -> bool:
+    """Whether it was called in any step; ``calls`` are the first step's alone."""
+    return bool(measured.calls) or (measured.total_s is not None and any(measured.total_s.samples))
+
+
+def stage_rows(raw: RawTrace, layers: Sequence[LayerProfile], columns: LayerColumns) -> tuple[StageProfile, ...]:
     """One row a stage, in the order in which the layers meet them, ``other`` last: sums of their layers' ``self``."""
     names = sorted(dict.fromkeys(layer.stage for layer in layers), key=lambda name: name == OTHER_STAGE)
-    own = {info.path: info for info in raw.layers}
-    return tuple(_stage(name, [layer for layer in layers if layer.stage == name], own) for name in names)
+    members = {name: [index for index, layer in enumerate(layers) if layer.stage == name] for name in names}
+    return tuple(_stage(name, members[name], raw, layers, columns) for name in names)
 
 
-def _stage(name: str, layers: Sequence[LayerProfile], own: dict[str, LayerInfo]) -> StageProfile:
+def _stage(
+    name: str, members: Sequence[int], raw: RawTrace, rows: Sequence[LayerProfile], columns: LayerColumns
+) -> StageProfile:
+    layers = [rows[index] for index in members]
     self_s = _sum_s([layer.self_s for layer in layers])
     self_flops = _sum([layer.self_flops for layer in layers])
     return StageProfile(
@@ -126,10 +137,17 @@ def _stage(name: str, layers: Sequence[LayerProfile], own: dict[str, LayerInfo])
         concurrent_s=_sum_s([layer.concurrent_s for layer in layers]),
         flops=self_flops,
         self_flops=self_flops,
+        causal_flops=_sum_at(columns.self_causal_flops, members),
+        allocated_bytes=_sum_at(columns.self_allocated_bytes, members),
+        output_bytes=_sum([layer.output_bytes for layer in layers]),
         peak_bytes=max((layer.peak_bytes for layer in layers if layer.peak_bytes is not None), default=None),
-        param_count=sum(own[layer.path].own_param_count for layer in layers),
-        param_bytes=sum(own[layer.path].own_param_bytes for layer in layers),
+        param_count=sum(raw.layers[index].own_param_count for index in members),
+        param_bytes=sum(raw.layers[index].own_param_bytes for index in members),
     )
+
+
+def _sum_at(values: IntArray | None, members: Sequence[int]) -> int | None:
+    return None if values is None else int(values[list(members)].sum())
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
@@ -155,8 +173,10 @@ def phase_rows(raw: RawTrace, layers: Sequence[LayerProfile], step_s: Distributi
             calls=layers[0].calls,
             total_s=step_s,
             self_s=step_s,
+            concurrent_s=_sum_s([layer.concurrent_s for layer in layers if layer.concurrent_s is not None]),
             flops=flops,
             self_flops=flops,
+            causal_flops=raw.flops.step_causal_flops if raw.flops else None,
             peak_bytes=raw.memory.summary.step_peak_bytes if raw.memory else None,
         ),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch._ops import OpOverload, OpOverloadPacket
 
-from layerprof.flops import attention, convolution, matmul
+from layerprof.flops import attention, convolution, fused, matmul
 from layerprof.flops.base import Formula
 from layerprof.flops.counter import FlopCounter
 from layerprof.flops.custom import ShapeFormula, as_formula, op_name
@@ -14,7 +14,12 @@ from layerprof.flops.zero import ZERO_OPS
 
 __all__ = ["ZERO_OPS", "FlopCounter", "make_counter", "register_flops"]
 
-_BUILT_IN: dict[str, Formula] = {**matmul.FORMULAS, **convolution.FORMULAS, **attention.FORMULAS}
+_BUILT_IN: dict[str, Formula] = {
+    **matmul.FORMULAS,
+    **convolution.FORMULAS,
+    **attention.FORMULAS,
+    **fused.FORMULAS,
+}
 _REGISTERED: dict[str, Formula] = {}  # lives as long as the ops it is about: torch.ops is process-wide too
 
 

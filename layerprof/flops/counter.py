@@ -13,11 +13,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-from torch._ops import OpOverload
+import torch
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from layerprof.errors import MeasurementError
-from layerprof.flops.base import Formula, OpCall
+from layerprof.flops.base import Flops, Formula, OpCall
 
 
 class FlopCounter(TorchDispatchMode):
@@ -36,6 +37,8 @@ class FlopCounter(TorchDispatchMode):
         uncounted: op name -> call path -> calls.
     """
 
+    supports_higher_order_operators = True  # flex attention and torch.cond come here too, instead of failing
+
     def __init__(self, where: Callable[[], int], *, formulas: Mapping[str, Formula], zero_ops: Collection[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
         self._where = where
@@ -51,24 +54,23 @@ class FlopCounter(TorchDispatchMode):
 
     def __torch_dispatch__(
         self,
-        func: OpOverload,
+        func: OpOverload | HigherOrderOperator,
         types: object,
         args: tuple[object, ...] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
         """Runs the op, or the pieces it is made of, and counts it."""
-        name = packet_name(func)
-        formula = self._formulas.get(name)
-        is_zero = formula is None and name in self._zero_ops
-        if formula is None and not is_zero:
-            pieces = self._decomposed(func, args, kwargs or {})
+        named = kwargs or {}
+        formula = self._formulas.get(packet_name(func))
+        is_zero = formula is None and packet_name(func) in self._zero_ops
+        if formula is None and not is_zero and isinstance(func, OpOverload):
+            pieces = self._decomposed(func, args, named)
             if pieces is not NotImplemented:
                 return pieces
-        output: object = func(*args, **(kwargs or {}))
-        if formula is not None:
-            self._count(func, formula, OpCall(args, _named(func, args, kwargs or {}), output))
-        elif not is_zero:
-            self.uncounted.setdefault(str(func), Counter())[self._where()] += 1
+        output: object = func(*args, **named)
+        if not is_zero and not (formula and self._is_counted(func, formula, args, named, output)):
+            with self._lock:
+                self.uncounted.setdefault(str(func), Counter())[self._where()] += 1
         return output
 
     def _decomposed(self, func: OpOverload, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
@@ -79,28 +81,46 @@ class FlopCounter(TorchDispatchMode):
         with self:
             return func.decompose(*args, **kwargs)
 
-    def _count(self, func: OpOverload, formula: Formula, call: OpCall) -> None:
+    def _is_counted(
+        self,
+        func: OpOverload | HigherOrderOperator,
+        formula: Formula,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        output: object,
+    ) -> bool:
+        """Adds the op's FLOPs; False for ragged batches, whose shapes are no numbers, so that they are not known."""
+        if any(isinstance(value, torch.Tensor) and value.is_nested for value in (*args, output)):
+            return False
         try:
-            flops = formula(call)
+            flops = formula(OpCall(args, _named(func, args, kwargs), output))
         except Exception as error:  # a formula may be the user's: whatever it raises is about the formula
             raise MeasurementError(
                 f"the FLOP formula of {func} does not fit its arguments ({error}); "
                 "register one that does with layerprof.register_flops"
             ) from error
+        self._add(str(func), Flops(int(flops.dense), int(flops.causal)))  # a shape that depends on data raises here
+        return True
+
+    def _add(self, name: str, flops: Flops) -> None:
         path = self._where()
         with self._lock:  # a model may run layers on threads of its own
             self.flops[path] += flops.dense
             self.causal_flops[path] += flops.causal
-            self.by_op[str(func)] += flops.dense
+            self.by_op[name] += flops.dense
             self.total += flops.dense
             self.causal_total += flops.causal
 
 
-def packet_name(func: OpOverload) -> str:
+def packet_name(func: OpOverload | HigherOrderOperator) -> str:
     """The op's name without its overload: ``aten.mm`` of ``aten.mm.default``."""
-    return func._schema.name.replace("::", ".")
+    return func._schema.name.replace("::", ".") if isinstance(func, OpOverload) else str(func)
 
 
-def _named(func: OpOverload, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
+def _named(
+    func: OpOverload | HigherOrderOperator, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> dict[str, object]:
+    if not isinstance(func, OpOverload):
+        return dict(kwargs)
     names = (argument.name for argument in func._schema.arguments)
     return {**dict(zip(names, args, strict=False)), **kwargs}

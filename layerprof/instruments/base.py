@@ -6,6 +6,7 @@ A layer's index is bound into its hooks, so nothing is looked up by name or obje
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ def hooked(
     Whatever happens inside, all hooks are gone afterwards, and those that the user had are as they were.
     """
     with ExitStack() as stack:
+        # A hooked call takes more frames than a bare one, so a deep model that just runs would not run under hooks.
+        stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
+        sys.setrecursionlimit(2 * sys.getrecursionlimit())
         for site in sites:
             before = site.module.register_forward_pre_hook(enter(site.index), prepend=True)
             stack.callback(before.remove)

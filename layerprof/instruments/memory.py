@@ -166,6 +166,8 @@ class StorageMeter(TorchDispatchMode):
     Limits: scratch memory inside one C++ op, and memory that no tensor's storage holds, is not seen.
     """
 
+    supports_higher_order_operators = True  # flex attention and torch.cond come here too, instead of failing
+
     def __init__(self, known: Iterable[torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
         self._live_bytes = 0

@@ -75,7 +75,7 @@ class _Passes:
             text = f"the measurement ended after {len(self._timing.bare_ns)} bare steps"
             yield Note(code="pass_not_finished", quantity="latency_s", scope="step", text=text)
         rerouted = self._target.rerouted
-        if rerouted and self._phase == "forward":
+        if rerouted and self._timing.steps and self._phase == "forward":
             text = (
                 f"torch runs {len(rerouted)} nn.TransformerEncoderLayer, first {rerouted[0]!r}, fused while it has no "
                 "hooks; latency_s is of the fused path, the layers' numbers are of the parts"

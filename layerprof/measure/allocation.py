@@ -32,7 +32,7 @@ class MemoryStep:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """The block around the step: hooks on, compiled code eager."""
-        with eager(self._target), self.paths.installed(self._target.counted):
+        with eager(), self.paths.installed(self._target.counted):
             yield
 
     def result(self) -> MemoryPass:

@@ -5,6 +5,7 @@ warm-up ─▶ bare and time, interleaved ─▶ flops ─▶ memory        each
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -135,12 +136,14 @@ class Instrument(Protocol):
         ...
 
 
-def eager(target: Target) -> AbstractContextManager[object]:
+def eager() -> AbstractContextManager[object]:
     """The block in which compiled code runs as it was written, its compiled form untouched.
 
-    Instruments below autograd would otherwise make a compiled model run eagerly for good, or see nothing of it.
+    Instruments below autograd would otherwise make compiled code run eagerly for good, or see nothing of it. It may
+    be anywhere: in the model, in an attribute, in the caller's own callable. Before the compiler is loaded there is
+    none.
     """
-    return torch.compiler.set_stance("force_eager") if target.is_compiled else nullcontext()
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def checked(call: Call) -> Call:
@@ -153,9 +156,13 @@ def checked(call: Call) -> Call:
         raise InputError("nothing to run: give inputs (a mapping, a tuple, or one value), or call= with a callable")
     if call.function is not None and (call.inputs is not None or call.method is not None):
         raise InputError("call= is the whole step; leave out inputs and method, or leave out call")
+    if call.function is not None and call.method_kwargs:
+        raise InputError("method_kwargs go with method=; call= is the whole step already")
     if call.function is not None and not callable(call.function):
         raise InputError(f"call= takes a zero-argument callable; found {type(call.function).__name__}")
-    if call.method is not None and not callable(getattr(call.model, call.method, None)):
+    if call.method is not None and not (
+        isinstance(call.method, str) and callable(getattr(call.model, call.method, None))
+    ):
         raise InputError(f"{type(call.model).__name__} has no method {call.method!r}; leave it out to call the model")
     return call
 

@@ -23,27 +23,35 @@ from layerprof.measure.base import Call, Target, bound_step
 
 @contextmanager
 def standing_in(model: nn.Module, mode: FakeTensorMode) -> Iterator[None]:
-    """Has fakes stand in for all parameters and buffers, so that what the step writes to them is gone with them.
+    """Has fakes stand in for every tensor that a module holds, and undoes whatever the step does to the modules.
 
-    Shared ones stay shared. Those of the meta device stand in on the CPU.
+    Parameters, buffers and plain attributes; shared ones stay shared. Those of the meta device stand in on the CPU.
+    What the step adds or replaces, such as a table it keeps for the next call, is gone afterwards: it would be a fake.
     """
     stand_ins: dict[int, torch.Tensor] = {}
     with ExitStack() as stack:
         for module in model.modules():
             for table in _tables(module):
-                for name, tensor in table.items():
-                    if tensor is not None:
-                        if id(tensor) not in stand_ins:
-                            stand_ins[id(tensor)] = _fake(tensor, mode)
-                        stack.callback(table.__setitem__, name, tensor)
-                        table[name] = stand_ins[id(tensor)]
+                stack.callback(_restore, table, dict(table))
+        for module in model.modules():
+            for table in _tables(module):
+                for name, value in table.items():
+                    if isinstance(value, torch.Tensor):
+                        if id(value) not in stand_ins:
+                            stand_ins[id(value)] = _fake(value, mode)
+                        table[name] = stand_ins[id(value)]
         yield
 
 
-def _tables(module: nn.Module) -> Iterator[dict[str, torch.Tensor | None]]:
-    """Where a module keeps its tensors; a fake stands in a parameter's place without being one."""
-    yield cast("dict[str, torch.Tensor | None]", module._parameters)
-    yield module._buffers
+def _tables(module: nn.Module) -> Iterator[dict[str, object]]:
+    """Where a module keeps what it holds; a fake stands in a parameter's place without being one."""
+    for table in (module.__dict__, module._parameters, module._buffers, module._modules):
+        yield cast("dict[str, object]", table)
+
+
+def _restore(table: dict[str, object], before: dict[str, object]) -> None:
+    table.clear()
+    table.update(before)
 
 
 def _on_cpu(tensor: torch.Tensor, mode: FakeTensorMode) -> torch.Tensor:

@@ -1,8 +1,10 @@
-"""The inputs of each step: as the caller gave them, copied where the model changes them in place.
+"""The inputs of each step: copies, so that whatever the model writes, the caller's own are as they were.
 
-Copies are made outside the measured window. Which tensors need one is learnt from the first step, which always runs
-on copies: a tensor whose version counter moved was written to. Objects that are neither tensors nor plain values (a
-KV cache) may change in ways nobody can see, so each step gets its own deep copy of them.
+Copies are made outside the measured window. A tensor is copied once, and again for the next step when its version
+counter says that a step wrote to it. Objects that are neither tensors nor plain values (a KV cache) may change in ways
+nobody can see, so each step gets its own deep copy of them.
+
+Limits: a write behind the version counter's back (``.data``) stays in the copy that later steps see.
 """
 
 from __future__ import annotations
@@ -26,44 +28,34 @@ class InputFeed:
     def __init__(self, inputs: object) -> None:
         plain = dict(inputs) if isinstance(inputs, Mapping) else inputs
         self._leaves, self._spec = tree_flatten(plain)
-        self._needs_copy = [not isinstance(leaf, (torch.Tensor, *_PLAIN)) for leaf in self._leaves]
-        self._first: list[tuple[int, torch.Tensor, int]] | None = None
-        self._has_learnt = False
+        self._copies: dict[int, tuple[torch.Tensor, int]] = {}  # by the original's id: its copy, and that's version
 
     def next(self) -> object:
         """Inputs for one step, which it may change."""
-        if not self._has_learnt:
-            return self._first_inputs()
-        leaves = [
-            _copied(leaf) if needs_copy else leaf
-            for leaf, needs_copy in zip(self._leaves, self._needs_copy, strict=True)
-        ]
-        return tree_unflatten(leaves, self._spec)
-
-    def learn(self) -> None:
-        """The step that ran on the inputs of the first `next` is over: see which it wrote to."""
-        for index, tensor, version in self._first or ():
-            self._needs_copy[index] = tensor.is_inference() or tensor._version != version
-        self._has_learnt, self._first = True, None
+        return tree_unflatten([self._dealt(leaf) for leaf in self._leaves], self._spec)
 
     def tensors(self) -> list[torch.Tensor]:
-        """The tensors among the inputs, as the caller gave them."""
-        return [leaf for leaf in self._leaves if isinstance(leaf, torch.Tensor)]
+        """The tensors among the inputs, as steps see them."""
+        own = (leaf for leaf in self._leaves if isinstance(leaf, torch.Tensor))
+        return [self._copies[id(leaf)][0] if id(leaf) in self._copies else leaf for leaf in own]
 
-    def _first_inputs(self) -> object:
-        leaves = [leaf if isinstance(leaf, _PLAIN) else _copied(leaf) for leaf in self._leaves]
-        self._first = [
-            (index, leaf, 0 if leaf.is_inference() else leaf._version)
-            for index, leaf in enumerate(leaves)
-            if isinstance(leaf, torch.Tensor)
-        ]
-        return tree_unflatten(leaves, self._spec)
+    def _dealt(self, leaf: object) -> object:
+        if isinstance(leaf, torch.Tensor):
+            return self._dealt_tensor(leaf)
+        return leaf if isinstance(leaf, _PLAIN) else _deep_copied(leaf)
+
+    def _dealt_tensor(self, leaf: torch.Tensor) -> torch.Tensor:
+        """The tensor's copy; a new one where a step wrote to the last, or where nobody can tell."""
+        dealt, version = self._copies.get(id(leaf), (None, -1))
+        if dealt is None or dealt.is_inference() or dealt._version != version:
+            dealt = leaf.detach().clone()
+            if leaf.is_leaf and leaf.requires_grad:
+                dealt.requires_grad_()
+            self._copies[id(leaf)] = dealt, 0 if dealt.is_inference() else dealt._version
+        return dealt
 
 
-def _copied(leaf: object) -> object:
-    if isinstance(leaf, torch.Tensor):
-        copied = leaf.detach().clone()
-        return copied.requires_grad_(leaf.requires_grad) if leaf.is_leaf else copied
+def _deep_copied(leaf: object) -> object:
     try:
         return copy.deepcopy(leaf)
     except (TypeError, RuntimeError, NotImplementedError):  # what cannot be copied is passed on as it is

@@ -48,7 +48,6 @@ class StepRunner:
                 step()
             settle(self._target.device)
             end_ns = self._now_ns()
-        self._feed.learn()
         return start_ns, end_ns
 
     def _bracket(self, instrument: Instrument | None) -> AbstractContextManager[object]:

@@ -29,8 +29,8 @@ def _mode(model: nn.Module, *, train: bool) -> Iterator[None]:
         yield
         return
     was_training = model.training
-    model.train(train)  # the model's own method: it may do more than set flags
     try:
+        model.train(train)  # the model's own method: it may do more than set flags
         yield
     finally:
         model.train(was_training)

@@ -2,8 +2,8 @@
 
 Facts this stands on (torch 2.13): hooks added after compilation never fire inside a compiled graph, and hooks added
 before break it into many; a hook on what ``torch.compile`` returned does fire; ``module.compile()`` bypasses the
-module's own hooks too; scripted modules refuse hooks; ``nn.TransformerEncoderLayer`` takes its fused path, in eval mode, only
-while nothing in it has hooks.
+module's own hooks too; scripted modules refuse hooks; ``nn.TransformerEncoderLayer`` takes its fused path, in eval
+mode, only while nothing in it has hooks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from layerprof.attribute import Unseen
 from layerprof.errors import InputError
 from layerprof.instruments import Site
 from layerprof.measure.base import Target
-from layerprof.tree import LayerTree, StageRules, build_tree
+from layerprof.tree import LayerTree, StageRules, build_tree, wrapped_in
 
 _COMPILED = "no hook fires inside compiled code; profile the model before torch.compile for its layers' times"
 _SCRIPTED = "scripted modules take no hooks; profile the module before torch.jit.script"
@@ -29,10 +29,10 @@ def unwrapped(model: nn.Module) -> nn.Module:
     Raises:
         InputError: for anything that is no module.
     """
-    inner = getattr(model, "_orig_mod", model)
-    if not isinstance(inner, nn.Module):
+    if not isinstance(model, nn.Module):
         raise InputError(f"a torch.nn.Module is profiled; found {type(model).__name__}")
-    return inner
+    inner = wrapped_in(model)
+    return model if inner is None else inner
 
 
 def resolve(
@@ -50,15 +50,16 @@ def resolve(
     tree = build_tree(inner, stages=stages)
     scripted = _Region(tree, _SCRIPTED)
     compiled = _Region(tree, _COMPILED)
+    called_as = {**tree.compiled, **({} if model is inner else {0: model})}
     for index, module in enumerate(tree.modules):
         if isinstance(module, torch.jit.ScriptModule):
             scripted.cover(index, with_itself=True)
         elif module._compiled_call_impl is not None:
             compiled.cover(index, with_itself=True)
-        elif (index == 0 and model is not inner) or _is_compiled_forward(module):
+        elif index in called_as or _is_compiled_forward(module):
             compiled.cover(index, with_itself=False)
     root_is_step = runs_step and (method is not None or 0 in scripted.layers | compiled.layers)
-    modules = (model, *tree.modules[1:])
+    modules = tuple(called_as.get(index, module) for index, module in enumerate(tree.modules))
     return Target(
         tree=tree,
         device=_device_of(inner),

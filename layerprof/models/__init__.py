@@ -69,10 +69,10 @@ def adapter_named(name: str) -> ModelAdapter:
     Raises:
         InputError: when it is neither a preset nor of the form ``package.module:callable``.
     """
-    if ":" in name:
+    if isinstance(name, str) and ":" in name:
         return GenericAdapter()
     if name not in _BY_NAME:
-        nearest = difflib.get_close_matches(name, PRESETS, n=len(PRESETS), cutoff=0.0)
+        nearest = difflib.get_close_matches(str(name), PRESETS, n=len(PRESETS), cutoff=0.0)
         raise InputError(
             f"no model {name!r}; the presets are {', '.join(nearest)}, any other is package.module:callable"
         )

@@ -16,6 +16,7 @@ from torch import nn
 
 from layerprof.errors import InputError, UnavailableError
 from layerprof.records import PartInfo, Prompt
+from layerprof.tree import wrapped_in
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -155,8 +156,8 @@ def _require_accelerator(device: torch.device) -> None:
 
 def uncompiled(model: nn.Module) -> nn.Module:
     """The module that was compiled, where ``torch.compile`` returned ``model``; else ``model`` itself."""
-    inner = getattr(model, "_orig_mod", model)
-    return inner if isinstance(inner, nn.Module) else model
+    inner = wrapped_in(model)
+    return model if inner is None else inner
 
 
 def part_info(name: str, path: str, module: nn.Module) -> PartInfo:

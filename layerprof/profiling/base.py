@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
@@ -21,7 +21,7 @@ def checked_passes(passes: Sequence[str]) -> tuple[str, ...]:
     Raises:
         InputError: when one has no such name, or a single string was given.
     """
-    if isinstance(passes, str) or not all(name in PASSES for name in passes):
+    if isinstance(passes, str) or not isinstance(passes, Iterable) or not all(name in PASSES for name in passes):
         raise InputError(f"passes is a tuple of names out of {', '.join(PASSES)}; found {passes!r}")
     return tuple(dict.fromkeys(passes))
 
@@ -39,6 +39,19 @@ def checked_count(count: int | None, name: str, *, least: int) -> int | None:
     return count
 
 
+def checked_kwargs(method_kwargs: Mapping[str, object] | None) -> dict[str, object]:
+    """The keyword arguments, as a dict of the call's own.
+
+    Raises:
+        InputError: when they are no mapping from names.
+    """
+    if method_kwargs is None:
+        return {}
+    if not isinstance(method_kwargs, Mapping) or not all(isinstance(name, str) for name in method_kwargs):
+        raise InputError(f"method_kwargs is a mapping from names to values; found {method_kwargs!r}")
+    return dict(method_kwargs)
+
+
 def described(
     model: nn.Module, *, stages: StageRules | None, method: str | None = None, runs_step: bool
 ) -> tuple[Target, str, tuple[PartInfo, ...]]:
@@ -51,6 +64,8 @@ def described(
         runs_step: whether we call the model ourselves.
     """
     inner = unwrapped(model)
+    if any(nn.parameter.is_lazy(tensor) for tensor in (*inner.parameters(), *inner.buffers())):
+        raise InputError("the model has lazy modules whose shapes are not known yet; call it once before profiling it")
     description = adapter_for(inner).describe(inner)
     own = dict(description.stages) if description.stages else None
     target = resolve(model, stages=own if stages is None else stages, method=method, runs_step=runs_step)

@@ -9,7 +9,7 @@ from torch import nn
 from layerprof.attribute import flop_report
 from layerprof.errors import LayerprofError, MeasurementError
 from layerprof.measure import Call, count_on_fakes
-from layerprof.profiling.base import described
+from layerprof.profiling.base import checked_kwargs, described
 from layerprof.records import FlopReport
 
 
@@ -43,7 +43,7 @@ def count_flops(
     Limits:
         A step whose shapes depend on data (a mask that selects rows) cannot be faked; profile it with the flops pass.
     """
-    step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=dict(method_kwargs or {}))
+    step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
     target, label, _ = described(model, stages=None, method=method, runs_step=call is None)
     try:
         counted = count_on_fakes(step, target, train=train)

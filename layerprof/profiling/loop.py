@@ -82,6 +82,9 @@ class Profiler:
         try:
             with self._measurement.block(name):
                 yield
+        except BaseException:
+            self._give_turn_back(name)
+            raise
         finally:
             self._is_in_step = False
 
@@ -101,3 +104,8 @@ class Profiler:
         if name not in _ONCE or not self._turns:
             self._turns.append(name)
         return name
+
+    def _give_turn_back(self, name: str) -> None:
+        """A step that was not kept does not use up its pass's turn."""
+        if name not in self._turns:
+            self._turns.insert(0, name)

@@ -10,9 +10,9 @@ from torch import nn
 
 from layerprof.attribute import attribute
 from layerprof.clock import Clock, SystemClock
-from layerprof.errors import LayerprofError, MeasurementError, MeasurementInterruptedError
+from layerprof.errors import InputError, LayerprofError, MeasurementError, MeasurementInterruptedError
 from layerprof.measure import Call, Measurement, Options, describe_inputs
-from layerprof.profiling.base import checked_count, checked_passes, described, spec_of
+from layerprof.profiling.base import checked_count, checked_kwargs, checked_passes, described, spec_of
 from layerprof.progress import progress_bar
 from layerprof.records import Profile, ProfileSpec
 from layerprof.tree import StageRules
@@ -66,7 +66,9 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
         MeasurementInterruptedError: on Ctrl-C; ``partial`` holds what was measured.
     """
     asked = checked_passes(passes)
-    step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=dict(method_kwargs or {}))
+    if isinstance(energy, str) and energy != "auto":
+        raise InputError(f"energy is 'auto' or None in this version; found {energy!r}")
+    step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
     target, label, parts = described(model, stages=stages, method=method, runs_step=call is None)
     spec = replace(
         spec_of(model, target, label, parts, asked),

@@ -169,6 +169,7 @@ class CallNode:
         total_s, self_s: host time of the calls from this place.
         flops, self_flops: of the calls from this place.
         is_concurrent: whether these calls ran on another thread than the step's.
+        is_range: whether it is the top node that stands for the step's range, which is no call.
         children: in order of their first call.
     """
 
@@ -181,6 +182,7 @@ class CallNode:
     flops: int | None = None
     self_flops: int | None = None
     is_concurrent: bool = False
+    is_range: bool = False
     children: tuple[CallNode, ...] = ()
 
     def walk(self) -> Iterator[CallNode]:

@@ -187,6 +187,8 @@ class Profile:
         for layer in self.layers:
             if path == layer.path or path in layer.aliases:
                 return layer
+        if not isinstance(path, str):
+            raise KeyError(f"a layer is found by its path, a string; found {path!r}")
         names = [name for layer in self.layers for name in (layer.path, *layer.aliases)]
         nearest = difflib.get_close_matches(path, names, n=_SUGGESTIONS, cutoff=0.0)
         raise KeyError(f"no layer {path!r}; the nearest are {', '.join(map(repr, nearest))}")

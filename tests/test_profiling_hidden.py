@@ -240,3 +240,14 @@ def test_a_child_that_was_compiled_keeps_its_path_and_its_own_time() -> None:
     assert profile["1.0"].total_s is None
     assert profile["1.0"].flops == 2 * 2 * 4 * 4
     assert all(check.ok for check in profile.checks)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # scripted modules exist, whatever torch advises
+@pytest.mark.parametrize("passes", [("time", "flops", "memory"), ("flops",), ()])
+def test_no_quantity_has_two_notes_of_one_scope(passes: tuple[str, ...]) -> None:
+    model = nn.Sequential(nn.TransformerEncoderLayer(4, 2, batch_first=True), torch.jit.trace(nn.Linear(4, 4), X))
+
+    notes = lp.profile(model, X[None], passes=passes, warmup=0, repeats=1).notes
+
+    places = [(note.quantity, note.scope) for note in notes if note.code != "unsteady"]
+    assert len(places) == len(set(places))

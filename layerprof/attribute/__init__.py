@@ -7,7 +7,7 @@ MemoryPass ───────▶ CallGraph ─┘      └──────�
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,7 +51,10 @@ __all__ = [
 ]
 
 
-_HIDDEN = "its calls are inside compiled code, where no hook fires; profile before torch.compile for its time"
+_HIDDEN = (
+    "another pass saw it called and the time pass did not: it is inside compiled code, where no hook fires, or the "
+    "model calls it in some steps only; profile before torch.compile for its time"
+)
 
 
 def attribute(raw: RawTrace) -> Profile:
@@ -77,9 +80,17 @@ def attribute(raw: RawTrace) -> Profile:
         unattributed_flops=raw.flops.unattributed_flops if raw.flops else None,
         memory=raw.memory.summary if raw.memory else None,
         uncounted=raw.flops.uncounted if raw.flops else (),
-        notes=(*raw.notes, *_notes_on_calls(raw, spans, timed), *notes_on_missing(raw)),
+        notes=(*raw.notes, *_notes_on_calls(raw, spans, timed), *_once(notes_on_missing(raw))),
     )
     return replace(profile, checks=checks_of(profile))
+
+
+def _once(notes: Iterable[Note]) -> Iterator[Note]:
+    """The first note of each (quantity, scope)."""
+    found: dict[tuple[str, str], Note] = {}
+    for note in notes:
+        found.setdefault((note.quantity, note.scope), note)
+    yield from found.values()
 
 
 def _with_hidden_calls(raw: RawTrace, timed: CallGraph | None) -> RawTrace:
@@ -88,7 +99,7 @@ def _with_hidden_calls(raw: RawTrace, timed: CallGraph | None) -> RawTrace:
     Compiled code may stand where nobody can find it beforehand, such as in the caller's own callable; the passes that
     run it as it was written see its layers.
     """
-    if raw.time is None or timed is None:
+    if raw.time is None or timed is None or not raw.may_hide_calls:
         return raw
     count = len(raw.layers)
     is_called = np.zeros(count, dtype=np.bool_)

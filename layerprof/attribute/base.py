@@ -151,6 +151,7 @@ class RawTrace:
     Attributes:
         spec, environment, layers: what, where, and of which layers.
         phase: the name of the one phase that the step is.
+        may_hide_calls: whether there may be compiled code, inside which the time pass sees no call.
         warmup_ns, bare_ns: whole steps without instruments.
         overhead_pairs_ns: (bare, timed) neighbours.
         time, flops, memory: the passes that ran.
@@ -161,6 +162,7 @@ class RawTrace:
     environment: Environment
     layers: tuple[LayerInfo, ...]
     phase: str
+    may_hide_calls: bool = False
     warmup_ns: tuple[int, ...] = ()
     bare_ns: tuple[int, ...] = ()
     overhead_pairs_ns: tuple[tuple[int, int], ...] = ()

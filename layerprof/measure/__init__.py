@@ -14,7 +14,7 @@ from layerprof.attribute import FlopsPass, MemoryPass, RawTrace, TimePass
 from layerprof.clock import Clock
 from layerprof.machine import environment_of
 from layerprof.measure.allocation import MemoryStep
-from layerprof.measure.base import Call, Options, Target, TimingLog, checked
+from layerprof.measure.base import Call, Options, Target, TimingLog, checked, may_have_compiled
 from layerprof.measure.counting import FlopsStep
 from layerprof.measure.faking import run_on_fakes
 from layerprof.measure.feed import InputFeed
@@ -57,6 +57,7 @@ class _Passes:
             environment=environment_of(self._target.device),
             layers=self._target.tree.layers,
             phase=self._phase,
+            may_hide_calls=may_have_compiled(),
             warmup_ns=tuple(self._timing.warmup_ns),
             bare_ns=tuple(self._timing.bare_ns),
             overhead_pairs_ns=tuple(self._timing.pairs_ns()),

@@ -143,7 +143,12 @@ def eager() -> AbstractContextManager[object]:
     be anywhere: in the model, in an attribute, in the caller's own callable. Before the compiler is loaded there is
     none.
     """
-    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    return torch.compiler.set_stance("force_eager") if may_have_compiled() else nullcontext()
+
+
+def may_have_compiled() -> bool:
+    """Whether the compiler was loaded in this process; without it there is no compiled code anywhere."""
+    return "torch._dynamo" in sys.modules
 
 
 def checked(call: Call) -> Call:

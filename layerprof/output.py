@@ -16,7 +16,8 @@ _FORMATS: Mapping[str, Format] = {".md": "markdown", ".html": "html", ".csv": "c
 def save(record: Profile | SweepRecord | CellRecord | FlopReport, path: str | Path) -> None:
     """Writes a record by the path's suffix: .json, which `load` reads back, or .md, .html, .csv, .txt.
 
-    The file is whole or not there; folders on the way are made.
+    The file is whole or not there; folders on the way are made. Beside a ``.json`` lies the profile's timeline, as
+    ``<name>.timeline.npz``; one that lay there from a record before is removed.
 
     Raises:
         InputError: for another suffix, a record that has no such form, or a place that cannot be written.

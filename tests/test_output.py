@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from store_records import timeline
 
 import layerprof as lp
 from layerprof.records import CellRecord, FrozenMapping
@@ -42,6 +44,16 @@ def test_another_suffix_is_refused(profile: lp.Profile, tmp_path: Path, name: st
         lp.save(profile, tmp_path / name)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["profile.json", "profile.JSON", "a.profile.json"])
+def test_a_timeline_lies_beside_the_json_alone(profile: lp.Profile, tmp_path: Path, name: str) -> None:
+    traced = replace(profile, timeline=timeline())
+
+    lp.save(traced, tmp_path / "profile.md")
+    lp.save(traced, tmp_path / name)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"profile.md", name, f"{name[:-5]}.timeline.npz"}
 
 
 def test_a_flop_report_has_forms_too(tmp_path: Path) -> None:

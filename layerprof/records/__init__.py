@@ -3,6 +3,7 @@
 from layerprof.records.base import (
     OTHER_STAGE,
     SCHEMA,
+    ActivityKind,
     Bound,
     Check,
     Distribution,
@@ -16,15 +17,26 @@ from layerprof.records.base import (
     UncountedOp,
 )
 from layerprof.records.flops import FlopReport
-from layerprof.records.layers import CallNode, LayerProfile, OpProfile, PhaseProfile, Quantities, StageProfile
-from layerprof.records.profile import Environment, MemorySummary, PartInfo, Profile, ProfileSpec, Timeline
+from layerprof.records.layers import (
+    CallNode,
+    KernelProfile,
+    LayerProfile,
+    OpProfile,
+    PhaseProfile,
+    Quantities,
+    StageProfile,
+)
+from layerprof.records.memory import MemorySummary, PeakOwner
+from layerprof.records.profile import Environment, PartInfo, Profile, ProfileSpec
 from layerprof.records.samples import Prompt, Sample
-from layerprof.records.structure import LayerInfo
+from layerprof.records.structure import LayerInfo, PhaseRules
 from layerprof.records.sweeps import AxisValue, CellFailure, CellRecord, CellStatus, PlanRecord, SweepRecord
+from layerprof.records.timeline import Columns, Timeline
 
 __all__ = [
     "OTHER_STAGE",
     "SCHEMA",
+    "ActivityKind",
     "AxisValue",
     "Bound",
     "CallNode",
@@ -32,12 +44,14 @@ __all__ = [
     "CellRecord",
     "CellStatus",
     "Check",
+    "Columns",
     "Distribution",
     "Energy",
     "EnergyKind",
     "Environment",
     "FlopReport",
     "FrozenMapping",
+    "KernelProfile",
     "Kind",
     "LayerInfo",
     "LayerProfile",
@@ -46,7 +60,9 @@ __all__ = [
     "OpProfile",
     "Overhead",
     "PartInfo",
+    "PeakOwner",
     "PhaseProfile",
+    "PhaseRules",
     "PlanRecord",
     "Profile",
     "ProfileSpec",

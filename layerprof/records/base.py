@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 
 from layerprof import stats
 
-SCHEMA = 1  # of stored records; layerprof/store.py holds the history
+SCHEMA = 2  # of stored records; layerprof/store/base.py holds the history
 
 OTHER_STAGE = "other"  # of layers that no stage's rule matches
 
@@ -22,6 +22,7 @@ Kind = Literal[
 ]  # fmt: skip
 EnergyKind = Literal["measured", "replayed", "regressed", "time_share", "estimated"]
 Bound = Literal["compute", "memory", "launch", "unknown"]
+ActivityKind = Literal["kernel", "memcpy", "memset"]
 Provenance = Literal["measured", "provenance", "graph-annotated", "by-sequence", "unattributed"]
 
 Value = TypeVar("Value", covariant=True)
@@ -74,7 +75,8 @@ class Distribution:
     def __post_init__(self) -> None:
         if not self.samples:
             raise ValueError("a Distribution needs at least one sample; what was not measured is None")
-        if not all(sample - sample == 0.0 for sample in self.samples):  # inf - inf and nan - nan are nan
+        total = sum(self.samples)  # finite only where all samples are; but it may overflow where they are
+        if total - total != 0.0 and not all(sample - sample == 0.0 for sample in self.samples):  # inf - inf is nan
             raise ValueError("a Distribution holds finite numbers only")
 
     @property

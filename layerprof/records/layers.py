@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from layerprof.records.base import Bound, Distribution, Energy, FrozenMapping, Kind, Provenance
+from layerprof.records.base import ActivityKind, Bound, Distribution, Energy, FrozenMapping, Kind, Provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,12 @@ class Quantities:
     Attributes:
         calls: calls in the first measured step.
         total_s, self_s: host wall time; None without a time pass.
-        device_total_s, device_self_s: device kernel time; None without an ops pass on a device.
+        device_total_s, device_self_s: sums of the durations of device activities (kernels, copies, fills) that were
+            launched during its calls; None without an ops pass on a device. Streams may overlap, so a sum may exceed
+            the time that passed.
+        device_busy_s: time in which at least one of its activities ran, children included: overlap counts once.
+        device_span_s: from the start of its first activity to the end of its last, summed over steps' runs of it.
+        device_idle_s: the part of ``device_span_s`` in which the device ran nothing at all: the gaps.
         concurrent_s: the part of ``self_s`` that was spent on other threads than the step's.
         flops, self_flops: floating-point operations, a multiply-add being two; None without a flops pass.
         causal_flops: ``flops`` with causal attention counted as the triangle it needs.
@@ -27,6 +32,8 @@ class Quantities:
         output_bytes: bytes of the tensors that its calls returned.
         allocated_bytes: bytes newly allocated during its calls, freed ones included.
         peak_bytes: the most bytes alive at once during a call beyond those alive when it began.
+        at_peak_bytes, self_at_peak_bytes: bytes that its calls had allocated and that were alive at the moment of the
+            step's peak, with and without those of the layers called from it.
         energy, self_energy: joules and how they were got.
     """
 
@@ -35,6 +42,9 @@ class Quantities:
     self_s: Distribution | None = None
     device_total_s: Distribution | None = None
     device_self_s: Distribution | None = None
+    device_busy_s: Distribution | None = None
+    device_span_s: Distribution | None = None
+    device_idle_s: Distribution | None = None
     concurrent_s: Distribution | None = None
     flops: int | None = None
     self_flops: int | None = None
@@ -44,6 +54,8 @@ class Quantities:
     output_bytes: int | None = None
     allocated_bytes: int | None = None
     peak_bytes: int | None = None
+    at_peak_bytes: int | None = None
+    self_at_peak_bytes: int | None = None
     energy: Energy | None = None
     self_energy: Energy | None = None
 
@@ -65,16 +77,35 @@ def _half(flops: int | None) -> float | int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KernelProfile:
+    """One kind of device activity that an op launched: same name.
+
+    Attributes:
+        name: of the kernel, or of the copy or fill.
+        kind: kernel, memcpy or memset.
+        calls: in the first recorded step.
+        device_s: sum of their durations per step.
+    """
+
+    name: str
+    kind: ActivityKind
+    calls: int
+    device_s: Distribution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpProfile:
     """One kind of op inside a layer: same name, same shapes; from the ops pass.
 
     Attributes:
         name: such as ``aten::addmm``.
-        shapes: of its tensor inputs, in order.
-        calls: per step.
-        self_s: host time without the ops it called.
-        device_s: device time of the kernels it launched, or None without a device.
-        flops: by our formulas, or None where the op was not counted.
+        shapes: of its inputs, in order; an input that is no tensor has the shape ``()``.
+        calls: in the first recorded step.
+        self_s: host time without the ops and layers it called.
+        device_s: device time of the kernels it launched itself, or None without a device.
+        flops: of its own by our formulas (0 for an op that leaves the work to others), or None where the op was not
+            counted.
+        kernels: what it launched, the longest first.
     """
 
     name: str
@@ -83,6 +114,7 @@ class OpProfile:
     self_s: Distribution | None
     device_s: Distribution | None
     flops: int | None
+    kernels: tuple[KernelProfile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,30 +174,47 @@ class StageProfile(Quantities):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseProfile(Quantities):
-    """A part of the step in time: forward, or vision, qformer, prefill, decode.
+    """A part of the step in time: forward; vision, qformer, prefill, decode; or forward, backward, optimizer.
+
+    The phases of a step follow one another on its thread and add up to it; work under no layer is in them too.
 
     Attributes:
         name: of the phase.
-        steps: how often it ran in one step (decode steps, for instance).
+        steps: how often it ran in one step: tokens, for decode.
+        unattributed_s: the part of ``total_s`` under no layer.
     """
 
     name: str
     steps: int
+    unattributed_s: Distribution | None = None
+
+    @property
+    def per_step_s(self) -> Distribution | None:
+        """Host time of one run of the phase, such as one decoded token: ``total_s`` over ``steps``."""
+        if self.total_s is None or not self.steps:
+            return None
+        return Distribution(samples=tuple(sample / self.steps for sample in self.total_s.samples))
+
+    @property
+    def flops_per_step(self) -> float | None:
+        """FLOPs of one run of the phase: ``flops`` over ``steps``."""
+        return None if self.flops is None or not self.steps else self.flops / self.steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallNode:
-    """A layer as called from one place: the tree of who called whom, merged over repeated calls and steps.
+    """A layer as called from one place in one phase: who called whom, merged over repeated calls and steps.
 
-    The top node has the path "". Where the step consists of calls of the root alone, it is the root's node; where
-    the step reaches layers without it (``generate``), it is the step's range: ``calls`` 0, no self time, and its
-    ``total_s`` is the whole step.
+    The top node has the path "". Where the step is one phase of calls of the root alone, it is the root's node; where
+    the step reaches layers without it (``generate``) or has several phases, it is the step's range: ``calls`` 0, no
+    self time, and its ``total_s`` is the whole step. A call that spans phases has a node in each, and counts as a
+    call in the one it began in. A layer's backward work stands where its forward call stood, in the backward phase.
 
     Attributes:
         path: of the layer; the rows of a profile are sums over the nodes of one path.
         called_as: the name it was reached by, where the caller's names tell it; else the path.
         phase: the phase of the calls.
-        calls: from this place, in the first measured step.
+        calls: begun at this place, in the first measured step.
         total_s, self_s: host time of the calls from this place.
         flops, self_flops: of the calls from this place.
         is_concurrent: whether these calls ran on another thread than the step's.

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pandas
 
     from layerprof.records.layers import CallNode, LayerProfile, PhaseProfile, StageProfile
+    from layerprof.records.memory import MemorySummary
+    from layerprof.records.timeline import Timeline
 
 _SUGGESTIONS = 3
 
@@ -94,33 +96,6 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemorySummary:
-    """The memory of one step.
-
-    Attributes:
-        baseline_bytes: alive before the step: parameters, buffers and inputs.
-        step_peak_bytes: the most that the step had alive beyond the baseline.
-        device: whose memory it is.
-    """
-
-    baseline_bytes: int
-    step_peak_bytes: int
-    device: str
-
-    @property
-    def peak_bytes(self) -> int:
-        """The most bytes alive at once: baseline and the step's peak."""
-        return self.baseline_bytes + self.step_peak_bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """Columns of one to three ops-pass steps, from which traces are made; filled by the ops pass."""
-
-    columns: FrozenMapping[tuple[float, ...]] = field(default_factory=FrozenMapping)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """Which layer spends the time, the FLOPs and the memory, with proof that the parts add up to the whole.
 
@@ -140,6 +115,9 @@ class Profile:
         overhead: of each instrumented pass against bare steps taken in turn with it.
         unattributed_s, unattributed_flops: work of the step under no layer.
         unattributed_device_s: device time under no layer, or None without an ops pass on a device.
+        device_total_s: the sum of the durations of all device activities of the step, or None likewise.
+        device_busy_s: the part of the step in which the device ran anything: overlap counts once.
+        device_span_s: from the start of the step's first device activity to the end of its last.
         memory: of one step, or None without a memory pass.
         uncounted: ops that are in no FLOP table.
         checks: invariants only; noise and weak spots are notes.
@@ -161,6 +139,9 @@ class Profile:
     unattributed_s: Distribution | None = None
     unattributed_flops: int | None = None
     unattributed_device_s: Distribution | None = None
+    device_total_s: Distribution | None = None
+    device_busy_s: Distribution | None = None
+    device_span_s: Distribution | None = None
     memory: MemorySummary | None = None
     uncounted: tuple[UncountedOp, ...] = ()
     checks: tuple[Check, ...] = ()

@@ -33,3 +33,24 @@ class LayerInfo:
     param_bytes: int
     own_param_count: int
     own_param_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRules:
+    """Which calls begin which phase of a generation.
+
+    Attributes:
+        opened_by: (phase, globs over paths) in order: a call of these layers begins the phase.
+        language: path of the module that is called once for the prompt and then for every token, which makes the
+            phases prefill and decode; None where there is none.
+        early: globs of layers whose call before the language model's first one belongs to the prefill already.
+    """
+
+    opened_by: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    language: str | None = None
+    early: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All phases that there may be, in order; the last two are prefill and decode."""
+        return (*(name for name, _ in self.opened_by), "prefill", "decode")

@@ -1,14 +1,17 @@
-"""Files that are whole or not there: JSON read with care, and text written beside its place and moved into it."""
+"""Files that are whole or not there: JSON read with care, and content written beside its place and moved into it."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+import orjson
+
 from layerprof.errors import InputError, RecordError
-from layerprof.store.base import from_data, to_data
+from layerprof.store.base import Data
 
 
 def write_text(path: str | Path, text: str) -> Path:
@@ -18,16 +21,34 @@ def write_text(path: str | Path, text: str) -> Path:
         InputError: when the place cannot be written.
     """
     target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, text.encode("utf-8"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write {target}: {reason}; choose a place you may write to") from error
+    write_files({target: text.encode("utf-8")})
     return target
 
 
-def _replace(target: Path, content: bytes) -> None:
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Writes whole files or none: all of them are safe on disk before the first takes its place, in this order.
+
+    Raises:
+        InputError: when a place cannot be written.
+    """
+    staged: dict[Path, Path] = {}
+    target = Path()
+    try:
+        for target, content in contents.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staged[target] = _staged(target, content)
+        for target, temporary in staged.items():
+            temporary.replace(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write {target}: {reason}; choose a place you may write to") from error
+    finally:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _staged(target: Path, content: bytes) -> Path:
+    """A file beside its place, safe on disk, with the permissions that a new file gets."""
     if target.is_dir():
         raise IsADirectoryError(21, "it is a folder")
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -38,10 +59,10 @@ def _replace(target: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
-        temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    return temporary
 
 
 def _umask() -> int:
@@ -50,38 +71,48 @@ def _umask() -> int:
     return mask
 
 
-def write_record(record: object, path: str | Path) -> Path:
-    """Writes a record as JSON, whole or not at all.
+def to_json(data: Mapping[str, Data]) -> bytes:
+    """The data as JSON; what the fast writer does not take is marked, since the fast reader would not take it either.
 
     Raises:
-        InputError: when the place cannot be written.
+        TypeError: when it is no plain data.
+        ValueError: when a number in it is not finite.
     """
-    return write_text(path, json.dumps(to_data(record), allow_nan=False, separators=(",", ":"), ensure_ascii=False))
-
-
-def read_record(path: str | Path) -> object:
-    """The record in a JSON file.
-
-    Raises:
-        InputError: when there is no such file.
-        RecordError: when it is cut off, damaged, not ours, or of a newer layerprof.
-    """
-    source = Path(path)
     try:
-        text = source.read_text(encoding="utf-8")
+        return orjson.dumps(data)
+    except TypeError:  # an integer beyond 64 bits, a lone surrogate in a name, or a float of a subclass
+        return json.dumps({"wide": True, **data}, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def read_json(source: Path) -> object:
+    """What a JSON file holds.
+
+    Raises:
+        InputError: when there is no such file, or it cannot be read.
+        RecordError: when it is cut off or damaged.
+    """
+    try:
+        content = source.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"there is no file {source}; give one that layerprof saved") from error
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+    try:
+        data = orjson.loads(content)
+    except ValueError:
+        return _parsed(content, source)  # which takes more, and tells better what is wrong
+    is_beyond = isinstance(data, dict) and ("wide" in data or data.get("schema") == 1)  # which had no such mark
+    return _parsed(content, source) if is_beyond else data
+
+
+def _parsed(content: bytes, source: Path) -> object:
+    """What the JSON holds, read by the reader that takes integers of any length."""
+    try:
+        text = content.decode("utf-8")
+        return json.loads(text, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         what = "truncated" if error.reason == "unexpected end of data" else "damaged"
         raise RecordError(f"{source} is {what}: it is not whole UTF-8 text") from error
-    except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
-    return from_data(_parsed(text, source), source=str(source))
-
-
-def _parsed(text: str, source: Path) -> object:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         what = "truncated" if _is_cut(text, error.pos) else "damaged"
         raise RecordError(f"{source} is {what}: {error.msg} at line {error.lineno}, column {error.colno}") from error

@@ -10,7 +10,8 @@ import pytest
 
 import layerprof as lp
 from layerprof.attribute import checks_of
-from layerprof.testing import NestedNet, ThreadNet
+from layerprof.records import FrozenMapping, MemorySummary, Quantities
+from layerprof.testing import NestedNet, OptimizerNet, ThreadNet
 
 STEPS = 2
 
@@ -45,6 +46,18 @@ def node(profile: lp.Profile, path: str, **changes: object) -> lp.Profile:
     return replace(profile, call_tree=changed(profile.call_tree))
 
 
+def phase(profile: lp.Profile, path: str, **changes: object) -> FrozenMapping[Quantities]:
+    """The phases of a layer with its one phase changed."""
+    (name,) = profile[path].by_phase
+    return FrozenMapping({name: replace(profile[path].by_phase[name], **changes)})  # type: ignore[arg-type]  # by name
+
+
+def memory(profile: lp.Profile) -> MemorySummary:
+    """What is said of the step's memory."""
+    assert profile.memory is not None
+    return profile.memory
+
+
 def seconds(value: float) -> lp.Distribution:
     return lp.Distribution(samples=(value,) * STEPS)
 
@@ -60,7 +73,21 @@ Tamper = Callable[[lp.Profile], lp.Profile]
 TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     "two rows of one path": (
         lambda profile: replace(profile, layers=(*profile.layers, profile.layers[-1])),
-        {"paths_unique", "stages_partition", "host_time_books", "flops_books"},
+        {"paths_unique", "stages_partition", "host_time_books", "flops_books", "phase_books"},
+    ),
+    "a phase whose flops its layers did not do": (
+        lambda profile: replace(profile, phases=(replace(profile.phases[0], flops=0, name="forward"),)),
+        {"flops_books", "phase_books"},
+    ),
+    "a phase whose rest under no layer is too long": (
+        lambda profile: replace(
+            profile,
+            phases=(
+                replace(profile.phases[0], unattributed_s=plus(profile.phases[0].unattributed_s, 1e-6)),
+                *profile.phases[1:],
+            ),
+        ),
+        {"phase_books"},
     ),
     "an alias that is a path": (lambda profile: row(profile, "head", aliases=("block",)), {"paths_unique"}),
     "a layer in no stage": (
@@ -77,17 +104,17 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     ),
     "a step longer than its parts": (
         lambda profile: replace(profile, step_s=plus(profile.step_s, 1e-9)),
-        {"host_time_books"},
+        {"host_time_books", "phase_books"},
     ),
     "negative time left": (
         lambda profile: replace(
             profile, unattributed_s=plus(profile.unattributed_s, -1e-3), step_s=plus(profile.step_s, -1e-3)
         ),
-        {"host_time_books", "finite_and_non_negative"},
+        {"host_time_books", "phase_books", "finite_and_non_negative"},
     ),
     "self time in a row alone": (
         lambda profile: row(profile, "head", self_s=plus(profile["head"].self_s, 1e-6)),
-        {"host_time_books", "call_tree_is_rows"},
+        {"host_time_books", "phase_books", "call_tree_is_rows"},
     ),
     "flops of no layer": (
         lambda profile: replace(profile, unattributed_flops=1),
@@ -95,7 +122,7 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     ),
     "flops in a row alone": (
         lambda profile: row(profile, "head", self_flops=(profile["head"].self_flops or 0) + 1),
-        {"flops_books", "call_tree_is_rows"},
+        {"flops_books", "phase_books", "call_tree_is_rows"},
     ),
     "a call longer than its caller": (
         lambda profile: node(profile, "block.child", total_s=seconds(1.0)),
@@ -117,6 +144,42 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
         lambda profile: node(profile, "block", children=()),
         {"call_tree_is_rows"},
     ),
+    "time in a layer's phase alone": (
+        lambda profile: row(profile, "head", by_phase=phase(profile, "head", self_s=seconds(1.0))),
+        {"phase_books"},
+    ),
+    "flops in a layer's phase alone": (
+        lambda profile: row(profile, "head", by_phase=phase(profile, "head", flops=1)),
+        {"phase_books"},
+    ),
+    "own flops in a layer's phase alone": (
+        lambda profile: row(profile, "head", by_phase=phase(profile, "head", self_flops=1)),
+        {"phase_books"},
+    ),
+    "a layer without its phase": (
+        lambda profile: row(profile, "head", by_phase=FrozenMapping({})),
+        {"phase_books"},
+    ),
+    "a phase longer than the step": (
+        lambda profile: replace(
+            profile, phases=(replace(profile.phases[0], total_s=plus(profile.phases[0].total_s, 1e-6)),)
+        ),
+        {"phase_books"},
+    ),
+    "an owner of the peak missing": (
+        lambda profile: replace(profile, memory=replace(memory(profile), owners=memory(profile).owners[1:])),
+        {"peak_books"},
+    ),
+    "a peak higher than its owners": (
+        lambda profile: replace(
+            profile, memory=replace(memory(profile), step_peak_bytes=memory(profile).step_peak_bytes + 1)
+        ),
+        {"peak_books"},
+    ),
+    "bytes at the peak in a row alone": (
+        lambda profile: row(profile, "head", self_at_peak_bytes=(profile["head"].self_at_peak_bytes or 0) + 1),
+        {"peak_books"},
+    ),
     "negative bytes": (lambda profile: row(profile, "head", peak_bytes=-1), {"finite_and_non_negative"}),
     "a number that is none": (lambda profile: row(profile, "head", intensity=math.nan), {"finite_and_non_negative"}),
     "a number without end": (lambda profile: row(profile, "head", efficiency=math.inf), {"finite_and_non_negative"}),
@@ -130,7 +193,7 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     ),
     "total flops in a row alone": (
         lambda profile: row(profile, "head", flops=(profile["head"].flops or 0) + 1),
-        {"call_tree_is_rows"},
+        {"phase_books", "call_tree_is_rows"},
     ),
     "a stage of negative time": (
         lambda profile: replace(
@@ -173,7 +236,9 @@ def test_a_check_says_the_numbers_behind_its_verdict(profile: lp.Profile) -> Non
 
 
 def test_what_was_not_measured_is_not_checked(profile: lp.Profile) -> None:
-    bare = replace(profile, step_s=None, unattributed_s=None, unattributed_flops=None, call_tree=None)
+    bare = replace(
+        profile, step_s=None, unattributed_s=None, unattributed_flops=None, call_tree=None, phases=(), memory=None
+    )
 
     names = {check.name for check in checks_of(bare)}
 
@@ -185,6 +250,17 @@ def test_time_on_another_thread_is_out_of_the_books_and_would_break_them() -> No
     profile = lp.profile(net, net.inputs, clock=net.clock, passes=("time",), warmup=0, repeats=STEPS)
 
     assert failed(row(profile, "aside", concurrent_s=seconds(0.0))) == {"host_time_books"}
+
+
+def test_a_layers_phases_add_up_to_its_row_in_training_too() -> None:
+    net = OptimizerNet()
+    trained = lp.profile(
+        net, call=net.step, train=True, clock=net.clock, passes=("time", "flops"), warmup=0, repeats=STEPS
+    )
+    forward = trained["child"].by_phase["forward"]
+
+    assert failed(trained) == set()
+    assert failed(row(trained, "child", by_phase=FrozenMapping({"forward": forward}))) == {"phase_books"}
 
 
 def test_a_note_of_a_glob_explains_what_it_covers(profile: lp.Profile) -> None:

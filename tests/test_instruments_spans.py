@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from layerprof.attribute import StepEvents, spans_of
+from layerprof.attribute import StepEvents, cut
 from layerprof.instruments import Site, SpanRecorder
 from layerprof.testing import TICK_S, FakeClock, KnownNet, LayerFailedError, NestedNet, RaisingChildNet, ThreadNet, Work
 
@@ -49,7 +49,7 @@ def test_a_call_that_raises_is_left_too() -> None:
 
     codes = [code for code, _ in in_ticks(events)]
     assert sorted(code for code in codes if code >= 0) == sorted(~code for code in codes if code < 0)
-    assert spans_of([events]).repairs == 0
+    assert cut([events])[0].repairs == 0
 
 
 def test_each_thread_has_its_own_events_and_the_steps_comes_first() -> None:
@@ -83,7 +83,7 @@ def test_events_of_a_thread_that_has_ended_do_not_come_back() -> None:
             events = recorder.events(start_ns=0, end_ns=net.clock.now_ns())
 
     assert len(events.threads) == 2
-    assert spans_of([events]).repairs == 0
+    assert cut([events])[0].repairs == 0
 
 
 def test_a_bracketed_call_is_an_enter_and_a_leave_also_when_it_raises() -> None:
@@ -123,8 +123,8 @@ def test_an_interrupt_leaves_open_calls_that_the_next_step_does_not_see() -> Non
         net(net.inputs)
         events = recorder.events(start_ns=0, end_ns=net.clock.now_ns())
 
-    assert spans_of([events]).repairs == 0
-    assert spans_of([events]).layer.size == 4
+    assert cut([events])[0].repairs == 0
+    assert cut([events])[0].layer.size == 4
 
 
 def _interrupt(module: nn.Module, args: tuple[object, ...]) -> None:
@@ -155,7 +155,7 @@ def test_many_threads_at_once_each_nest_on_their_own() -> None:
         _run_all(threading.Thread(target=net, args=(net.inputs,)) for _ in range(4))
         events = recorder.events(start_ns=0, end_ns=net.clock.now_ns())
 
-    spans = spans_of([events])
+    spans, _ = cut([events])
     assert spans.repairs == 0
     assert spans.is_concurrent.all()
     assert spans.layer.size == 4 * 4

@@ -1,43 +1,106 @@
 """Attribution: from what the passes brought to the profile, by pure functions on columns.
 
-TimePass ──spans──▶ CallGraph ─┐
-FlopsPass ────────▶ CallGraph ─┼─ common graph ─▶ call tree
-MemoryPass ───────▶ CallGraph ─┘      └─────────▶ rows ─▶ stages, phases ─▶ checks
+TimePass ──spans, pieces──▶ CallGraph ─┐
+OpsPass ──intervals───────▶ CallGraph ─┤
+FlopsPass ────────────────▶ CallGraph ─┼─ common graph ─▶ call tree
+MemoryPass ───────────────▶ CallGraph ─┘      └─────────▶ rows ─▶ stages, phases ─▶ checks
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from layerprof import stats
 from layerprof.attribute.base import (
+    BACKWARD,
+    BACKWARD_ENDED,
+    KERNEL,
+    MEMCPY,
+    MEMSET,
+    NOBODY,
+    PAUSE,
+    PHASE,
+    RESUME,
+    BoolArray,
+    Boundaries,
     CallGraph,
+    CallPathTable,
+    DeviceEvents,
+    DevicePlaces,
+    Extent,
+    Findings,
     FlopsPass,
+    HostEvents,
     IntArray,
+    Launches,
     MemoryPass,
+    OpEvents,
+    OpKey,
+    OpsPass,
+    Phase,
+    RangeEvents,
     RawTrace,
-    Spans,
+    Recorded,
     StepEvents,
     ThreadEvents,
     TimePass,
     Unseen,
+    backward_phase,
+    by_layer,
+    columns_of,
 )
 from layerprof.attribute.books import checks_of
-from layerprof.attribute.calls import graph_of, merged
-from layerprof.attribute.calltree import NodeColumns, call_tree, placed
-from layerprof.attribute.columns import by_layer, columns_of, highest_by_layer, totals, unattributed_ns
+from layerprof.attribute.calls import graph_of_places, timed_graph
+from layerprof.attribute.calltree import call_tree_of
+from layerprof.attribute.device import device_times, placed_activities
 from layerprof.attribute.missing import notes_on_missing
-from layerprof.attribute.nesting import spans_of
-from layerprof.attribute.rows import LayerColumns, layer_rows, phase_rows, seconds, stage_rows
-from layerprof.records import CallNode, Distribution, FlopReport, FrozenMapping, LayerInfo, Note, Overhead, Profile
+from layerprof.attribute.nesting import cut
+from layerprof.attribute.notes import notes_on_findings
+from layerprof.attribute.oprows import op_rows, time_shares
+from layerprof.attribute.ops import booked_ops, placed_ops
+from layerprof.attribute.owners import memory_summary
+from layerprof.attribute.quantities import layer_columns, phase_columns
+from layerprof.attribute.rows import layer_rows, phase_rows, seconds, stage_rows
+from layerprof.attribute.timeline import timeline_of
+from layerprof.records import (
+    FlopReport,
+    FrozenMapping,
+    LayerInfo,
+    Note,
+    OpProfile,
+    Overhead,
+    Profile,
+    UncountedOp,
+)
 
 __all__ = [
+    "BACKWARD",
+    "BACKWARD_ENDED",
+    "KERNEL",
+    "MEMCPY",
+    "MEMSET",
+    "NOBODY",
+    "PAUSE",
+    "PHASE",
+    "RESUME",
+    "BoolArray",
+    "Boundaries",
     "CallGraph",
+    "CallPathTable",
+    "DeviceEvents",
     "FlopsPass",
+    "HostEvents",
+    "IntArray",
+    "Launches",
     "MemoryPass",
+    "OpEvents",
+    "OpKey",
+    "OpsPass",
+    "Phase",
+    "RangeEvents",
     "RawTrace",
     "StepEvents",
     "ThreadEvents",
@@ -45,9 +108,10 @@ __all__ = [
     "Unseen",
     "attribute",
     "checks_of",
+    "cut",
     "flop_report",
-    "graph_of",
-    "spans_of",
+    "graph_of_places",
+    "timed_graph",
 ]
 
 
@@ -59,30 +123,109 @@ _HIDDEN = (
 
 def attribute(raw: RawTrace) -> Profile:
     """The profile of a measurement: rows, call tree, stages, phases, notes and checks."""
-    spans = spans_of(raw.time.steps) if raw.time else None
-    timed = graph_of(spans, steps=len(raw.time.steps)) if raw.time and spans else None
-    raw = _with_hidden_calls(raw, timed)
-    step_s = seconds([step.end_ns - step.start_ns for step in raw.time.steps]) if raw.time else None
-    columns = _layer_columns(raw, timed)
+    found = _findings(raw)
+    raw, timed, recorded = found.raw, found.timed, found.recorded
+    step_s = seconds(timed.step_ns) if timed else None
+    columns = replace(layer_columns(found), ops=_op_rows(found))
     layers = layer_rows(raw, columns)
     profile = Profile(
         spec=raw.spec,
         environment=raw.environment,
         layers=layers,
         stages=stage_rows(raw, layers, columns),
-        phases=phase_rows(raw, layers, step_s),
-        call_tree=_call_tree(raw, timed, step_s),
+        phases=phase_rows(raw, phase_columns(found), columns.calls[:, 0].tolist()),
+        call_tree=call_tree_of(found, step_s),
         latency_s=seconds(raw.bare_ns),
         step_s=step_s,
         warmup_s=seconds(raw.warmup_ns),
         overhead=tuple(_overhead(raw)),
-        unattributed_s=seconds(unattributed_ns(spans, raw.time.steps)) if raw.time and spans else None,
+        unattributed_s=seconds(timed.unattributed_ns.sum(axis=0)) if timed else None,
         unattributed_flops=raw.flops.unattributed_flops if raw.flops else None,
-        memory=raw.memory.summary if raw.memory else None,
-        uncounted=raw.flops.uncounted if raw.flops else (),
-        notes=(*raw.notes, *_notes_on_calls(raw, spans, timed), *_once(notes_on_missing(raw))),
+        memory=memory_summary(raw, raw.memory) if raw.memory else None,
+        uncounted=_uncounted(found),
+        notes=(*raw.notes, *notes_on_findings(found), *_once(notes_on_missing(raw))),
+        timeline=timeline_of(recorded.events, recorded.host, recorded.device) if recorded else None,
     )
+    profile = _with_device_time(profile, recorded)
     return replace(profile, checks=checks_of(profile))
+
+
+def flop_report(counted: FlopsPass, layers: Sequence[LayerInfo]) -> FlopReport:
+    """The report of a flops pass alone: every layer with the FLOPs of its outermost calls, all phases together."""
+    extent = Extent(phases=counted.phase_flops.size, layers=len(layers))
+    totals_by_layer = columns_of(counted.graph, extent).total["flops"][:, :, 0].sum(axis=0)
+    return FlopReport(
+        total=counted.step_flops,
+        by_layer=FrozenMapping({info.path: int(flops) for info, flops in zip(layers, totals_by_layer, strict=True)}),
+        by_op=FrozenMapping(counted.by_op),
+        uncounted=counted.uncounted,
+        causal_total=counted.step_causal_flops,
+    )
+
+
+def _findings(raw: RawTrace) -> Findings:
+    """Each pass attributed on its own."""
+    backward, phases = backward_phase(raw), len(raw.phases)
+    timed = None
+    if raw.time is not None:
+        spans, pieces = cut(raw.time.steps, phase_of=raw.time.phase_of, backward=backward)
+        timed = timed_graph(spans, pieces, phases=phases)
+    extent = Extent(phases=phases, layers=len(raw.layers))
+    found = Findings(raw=raw, extent=extent, timed=timed, recorded=_recorded(raw, backward))
+    return replace(found, raw=_with_hidden_calls(found))
+
+
+def _recorded(raw: RawTrace, backward: int | None) -> Recorded | None:
+    if raw.ops is None:
+        return None
+    events = raw.ops.events
+    host = placed_ops(events, backward=backward)
+    device = placed_activities(events, host) if events.has_device else DevicePlaces()
+    return Recorded(
+        events=events,
+        host=host,
+        device=device,
+        books=booked_ops(events, host, device, phases=len(raw.phases)),
+        times=device_times(events, host, device, layers=len(raw.layers)) if events.has_device else None,
+    )
+
+
+def _with_device_time(profile: Profile, recorded: Recorded | None) -> Profile:
+    """The profile with the whole step's device time, where there is any."""
+    if recorded is None or recorded.times is None:
+        return profile
+    return replace(
+        profile,
+        unattributed_device_s=seconds(recorded.books.unattributed_device_ns.sum(axis=0)),
+        device_total_s=seconds(recorded.books.device_ns),
+        device_busy_s=seconds(recorded.times.busy_ns),
+        device_span_s=seconds(recorded.times.span_ns),
+    )
+
+
+def _uncounted(found: Findings) -> tuple[UncountedOp, ...]:
+    """The ops that no table has, with their share of the recorded time."""
+    uncounted, recorded = found.raw.flops.uncounted if found.raw.flops else (), found.recorded
+    if recorded is None or not uncounted:
+        return uncounted
+    shares = time_shares(recorded.events, recorded.host, recorded.device, [one.op for one in uncounted])
+    return tuple(replace(one, time_share=shares.get(one.op)) for one in uncounted)
+
+
+def _op_rows(found: Findings) -> Mapping[int, tuple[OpProfile, ...]]:
+    """The ops of each layer; without FLOPs where they ran inside compiled code and were counted in its layers."""
+    recorded, counted, recorded_pass = found.recorded, found.raw.flops, found.raw.ops
+    if recorded is None or recorded_pass is None:
+        return {}
+    if counted is not None and recorded_pass.unseen.layers - counted.unseen.layers:
+        counted = None
+    return op_rows(
+        recorded.events,
+        recorded.host,
+        recorded.device,
+        op_flops=counted.op_flops if counted else None,
+        uncounted=[one.op for one in counted.uncounted] if counted else (),
+    )
 
 
 def _once(notes: Iterable[Note]) -> Iterator[Note]:
@@ -93,20 +236,20 @@ def _once(notes: Iterable[Note]) -> Iterator[Note]:
     yield from found.values()
 
 
-def _with_hidden_calls(raw: RawTrace, timed: CallGraph | None) -> RawTrace:
+def _with_hidden_calls(found: Findings) -> RawTrace:
     """The trace with layers marked as unseen that another pass saw called and the time pass never did.
 
     Compiled code may stand where nobody can find it beforehand, such as in the caller's own callable; the passes that
     run it as it was written see its layers.
     """
+    raw, timed, extent = found.raw, found.timed, found.extent
     if raw.time is None or timed is None or not raw.may_hide_calls:
         return raw
-    count = len(raw.layers)
-    is_called = np.zeros(count, dtype=np.bool_)
+    is_called = np.zeros(extent.layers, dtype=np.bool_)
     for measured in (raw.flops, raw.memory):
         if measured is not None:
-            is_called |= by_layer(measured.graph, measured.graph.values["calls"], layers=count)[:, 0] > 0
-    is_timed = by_layer(timed, timed.values["calls"], layers=count).any(axis=1)
+            is_called |= by_layer(measured.graph, measured.graph.values["calls"], extent).any(axis=(0, 2))
+    is_timed = by_layer(timed.graph, timed.graph.values["calls"], extent).any(axis=(0, 2))
     hidden = frozenset(np.flatnonzero(is_called & ~is_timed).tolist()) - raw.time.unseen.layers
     if not hidden:
         return raw
@@ -115,120 +258,10 @@ def _with_hidden_calls(raw: RawTrace, timed: CallGraph | None) -> RawTrace:
     return replace(raw, time=replace(raw.time, unseen=unseen))
 
 
-def flop_report(counted: FlopsPass, layers: Sequence[LayerInfo]) -> FlopReport:
-    """The report of a flops pass alone: every layer with the FLOPs of its outermost calls."""
-    totals_by_layer = columns_of(counted.graph, layers=len(layers)).total["flops"][:, 0]
-    return FlopReport(
-        total=counted.step_flops,
-        by_layer=FrozenMapping({info.path: int(flops) for info, flops in zip(layers, totals_by_layer, strict=True)}),
-        by_op=FrozenMapping(counted.by_op),
-        uncounted=counted.uncounted,
-        causal_total=counted.step_causal_flops,
-    )
-
-
-def _layer_columns(raw: RawTrace, timed: CallGraph | None) -> LayerColumns:
-    count = len(raw.layers)
-    result = LayerColumns(calls=_calls(raw, timed))
-    if timed is not None:
-        columns = columns_of(timed, layers=count)
-        result = replace(
-            result,
-            total_ns=columns.total["self_ns"],
-            self_ns=columns.own["self_ns"],
-            concurrent_ns=by_layer(timed, timed.values["self_ns"], layers=count, where=timed.is_concurrent),
-        )
-    if raw.flops is not None:
-        columns = columns_of(raw.flops.graph, layers=count)
-        result = replace(
-            result,
-            flops=columns.total["flops"][:, 0],
-            self_flops=columns.own["flops"][:, 0],
-            causal_flops=columns.total["causal_flops"][:, 0],
-            self_causal_flops=columns.own["causal_flops"][:, 0],
-        )
-    if raw.memory is not None:
-        columns = columns_of(raw.memory.graph, layers=count)
-        peak = raw.memory.graph.values["peak_bytes"]
-        result = replace(
-            result,
-            allocated_bytes=columns.total["allocated_bytes"][:, 0],
-            self_allocated_bytes=columns.own["allocated_bytes"][:, 0],
-            output_bytes=columns.own["output_bytes"][:, 0],
-            peak_bytes=highest_by_layer(raw.memory.graph, peak, layers=count)[:, 0],
-        )
-    return result
-
-
-def _calls(raw: RawTrace, timed: CallGraph | None) -> IntArray:
-    """Calls of each layer in the first step, from the first pass whose hooks could see them: (layers,)."""
-    passes = ((timed, raw.time), *((one.graph, one) for one in (raw.flops, raw.memory) if one))
-    calls = np.zeros(len(raw.layers), dtype=np.int64)
-    unknown = np.ones(len(raw.layers), dtype=np.bool_)
-    for graph, measured in passes:
-        if graph is None or measured is None:
-            continue
-        seen = np.ones_like(unknown)
-        seen[list(measured.unseen.layers)] = False
-        found = by_layer(graph, graph.values["calls"], layers=len(raw.layers))[:, 0]
-        calls[unknown & seen] = found[unknown & seen]
-        unknown &= ~seen
-    return calls
-
-
-def _call_tree(raw: RawTrace, timed: CallGraph | None, step_s: Distribution | None) -> CallNode | None:
-    counted = raw.flops.graph if raw.flops else None
-    graphs = tuple(graph for graph in (timed, counted) if graph is not None)
-    if not graphs:
-        return None
-    union, places = merged(graphs)
-    nodes = union.layer.size
-    unseen = raw.time.unseen.layers if raw.time else frozenset()
-    is_timed = ~np.isin(union.layer, list(unseen))
-    by_graph = [
-        placed(graph.values["calls"], place, nodes=nodes)[:, 0] for graph, place in zip(graphs, places, strict=True)
-    ]
-    columns = NodeColumns(
-        is_timed=is_timed,
-        calls=np.where(is_timed, by_graph[0], by_graph[-1]),
-        total_ns=None,
-        self_ns=None,
-        flops=None,
-        self_flops=None,
-    )
-    if timed is not None:
-        own = timed.values["self_ns"]
-        columns = replace(
-            columns,
-            self_ns=placed(own, places[0], nodes=nodes),
-            total_ns=placed(totals(timed, own), places[0], nodes=nodes),
-        )
-    if counted is not None:
-        own = counted.values["flops"]
-        columns = replace(
-            columns,
-            self_flops=placed(own, places[-1], nodes=nodes)[:, 0],
-            flops=placed(totals(counted, own), places[-1], nodes=nodes)[:, 0],
-        )
-    step_flops = raw.flops.step_flops if raw.flops else None
-    return call_tree(union, columns, raw.layers, phase=raw.phase, step_s=step_s, step_flops=step_flops)
-
-
 def _overhead(raw: RawTrace) -> Iterator[Overhead]:
-    pairs = [pair for pair in raw.overhead_pairs_ns if pair[0] > 0]
-    if pairs:
-        ratio, interval = stats.paired_ratio([timed for _, timed in pairs], [bare for bare, _ in pairs])
-        yield Overhead(pass_name="time", ratio=ratio, ci95=interval)
-
-
-def _notes_on_calls(raw: RawTrace, spans: Spans | None, timed: CallGraph | None) -> Iterator[Note]:
-    if spans is None or timed is None:
-        return
-    if spans.repairs:
-        text = f"{spans.repairs} enter or leave events had no partner (a call that raised or never ended); mended"
-        yield Note(code="unbalanced_calls", quantity="total_s", scope="step", text=text)
-    calls = by_layer(timed, timed.values["calls"], layers=len(raw.layers))
-    varying = [raw.layers[index].path for index in np.flatnonzero((calls != calls[:, :1]).any(axis=1))]
-    if varying:
-        text = f"{len(varying)} layers were not called equally often in all steps, first {varying[0]!r}"
-        yield Note(code="calls_vary", quantity="calls", scope="*", text=f"{text}; calls are the first step's")
+    passes = (("time", raw.overhead_pairs_ns), ("ops", raw.ops.pairs_ns if raw.ops else ()))
+    for name, pairs in passes:
+        whole = [pair for pair in pairs if pair[0] > 0]
+        if whole:
+            ratio, interval = stats.paired_ratio([timed for _, timed in whole], [bare for bare, _ in whole])
+            yield Overhead(pass_name=name, ratio=ratio, ci95=interval)

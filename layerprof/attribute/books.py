@@ -6,11 +6,12 @@ Only what must hold is a check. Noise, overhead and unsteadiness are notes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from layerprof.records import CallNode, Check, Distribution, LayerProfile, Profile, Quantities
+from layerprof.records import CallNode, Check, Distribution, LayerProfile, PhaseProfile, Profile, Quantities
 
 _SECOND_FRACTION = 1e-12  # s; sums of nanoseconds as floats differ by less
 _RELATIVE = 1e-9  # of the step; samples are integer nanoseconds as floats, so only their sums round
@@ -28,6 +29,9 @@ _NAMES = (
     "stages_partition",
     "host_time_books",
     "flops_books",
+    "phase_books",
+    "device_time_books",
+    "peak_books",
     "call_tree_nests",
     "call_tree_is_rows",
     "finite_and_non_negative",
@@ -42,6 +46,9 @@ def checks_of(profile: Profile) -> tuple[Check, ...]:
         _stages(profile),
         _host_time(profile),
         _flops(profile),
+        _phases(profile),
+        _device_time(profile),
+        _peak(profile),
         _nesting(profile),
         _tree_rows(profile),
         _finite(profile),
@@ -101,6 +108,79 @@ def _flops(profile: Profile) -> _Verdict:
 def _sum_flops(profile: Profile) -> int | None:
     counted = [phase.flops for phase in profile.phases if phase.flops is not None]
     return sum(counted) if counted else None
+
+
+def _phases(profile: Profile) -> _Verdict:
+    """Whether phases add up to the step, each layer's phases to its row, and the layers in a phase to the phase."""
+    if not profile.phases:
+        return None
+    wrong = [layer.path or "the root" for layer in profile.layers if not _adds_up(layer, layer.by_phase.values())]
+    wrong += [f"phase {phase.name}" for phase in profile.phases if not _is_its_layers(phase, profile)]
+    if profile.step_s is not None:
+        step = [phase.total_s.samples for phase in profile.phases if phase.total_s is not None]
+        sums = [math.fsum(samples) for samples in zip(*step, strict=True)]
+        if not all(map(_is_close, sums, profile.step_s.samples)):
+            wrong.insert(0, "the step")
+    names = ", ".join(phase.name for phase in profile.phases)
+    return not wrong, f"{names}: {len(wrong)} differ from the sum of parts" + (f", first {wrong[0]}" if wrong else "")
+
+
+def _is_its_layers(phase: PhaseProfile, profile: Profile) -> bool:
+    """Whether a phase is what its layers did in it and what is under no layer; of FLOPs, at least what they did."""
+    parts = [layer.by_phase[phase.name] for layer in profile.layers if phase.name in layer.by_phase]
+    if phase.flops is not None and sum(part.self_flops or 0 for part in parts) > phase.flops:
+        return False
+    if phase.total_s is None or phase.unattributed_s is None:
+        return True
+    own = math.fsum(_added(part.self_s) - _added(part.concurrent_s) for part in parts)
+    return _is_close(own + _added(phase.unattributed_s), _added(phase.total_s))
+
+
+def _adds_up(row: LayerProfile, phases: Collection[Quantities]) -> bool:
+    for name in ("self_s", "device_self_s"):
+        whole = getattr(row, name)
+        parts = [getattr(phase, name) for phase in phases]
+        if whole is not None and not math.isclose(
+            math.fsum(map(_added, parts)), _added(whole), rel_tol=_RELATIVE, abs_tol=_SECOND_FRACTION
+        ):
+            return False
+    counts = ((getattr(row, name), [getattr(phase, name) for phase in phases]) for name in ("flops", "self_flops"))
+    return all(whole is None or whole == sum(part or 0 for part in parts) for whole, parts in counts)
+
+
+def _is_close(part: float, whole: float) -> bool:
+    return math.isclose(part, whole, rel_tol=_RELATIVE, abs_tol=_SECOND_FRACTION)
+
+
+def _device_time(profile: Profile) -> _Verdict:
+    if profile.device_total_s is None or profile.unattributed_device_s is None:
+        return None
+    rows = [layer.device_self_s.samples for layer in profile.layers if layer.device_self_s is not None]
+    left = profile.unattributed_device_s.samples
+    parts = [math.fsum(samples) for samples in zip(left, *rows, strict=True)]
+    is_closed = all(map(_is_close, parts, profile.device_total_s.samples))
+    return (
+        is_closed,
+        f"layers + unattributed = {parts[0]:.6g} s, activities = {profile.device_total_s.samples[0]:.6g} s",
+    )
+
+
+def _peak(profile: Profile) -> _Verdict:
+    """Whether the owners of the peak are all of it, and the rows say the same of each layer."""
+    memory = profile.memory
+    if memory is None or any(layer.self_at_peak_bytes is None for layer in profile.layers):
+        return None
+    owned = sum(owner.size_bytes for owner in memory.owners)
+    by_path = Counter({layer.path: layer.self_at_peak_bytes or 0 for layer in profile.layers})
+    for owner in memory.owners:
+        if owner.path is not None:
+            by_path[owner.path] -= owner.size_bytes
+    wrong = [path for path, difference in by_path.items() if difference]
+    is_whole = owned + memory.unowned_bytes >= memory.step_peak_bytes and (
+        owned + memory.unowned_bytes == memory.step_peak_bytes or not memory.unowned_bytes
+    )
+    text = f"owners {owned} + unowned {memory.unowned_bytes}, peak {memory.step_peak_bytes} bytes"
+    return is_whole and not wrong, f"{text}; {len(wrong)} rows differ from the owners"
 
 
 def _nesting(profile: Profile) -> _Verdict:

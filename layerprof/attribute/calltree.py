@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from layerprof.attribute.base import NO_PARENT, BoolArray, CallGraph, IntArray
+from layerprof.attribute.base import NO_PARENT, BoolArray, CallGraph, Findings, IntArray, merged, totals
 from layerprof.records import CallNode, Distribution, LayerInfo
+
+WHOLE_STEP = "step"  # in place of a phase, where the top node stands for a step of several
 
 _NS_PER_S = 1e9
 
@@ -26,10 +28,54 @@ class NodeColumns:
 
     is_timed: BoolArray
     calls: IntArray
-    total_ns: IntArray | None
-    self_ns: IntArray | None
-    flops: IntArray | None
-    self_flops: IntArray | None
+    total_ns: IntArray | None = None
+    self_ns: IntArray | None = None
+    flops: IntArray | None = None
+    self_flops: IntArray | None = None
+
+
+def call_tree_of(found: Findings, step_s: Distribution | None) -> CallNode | None:
+    """The tree of who called whom, from all passes that saw calls; None where none did.
+
+    Args:
+        found: the passes, attributed.
+        step_s: the whole step, for a top node that stands for its range.
+    """
+    graphs = _graphs(found)
+    if not graphs:
+        return None
+    raw = found.raw
+    union, places = merged(tuple(graphs.values()))
+    place_of = dict(zip(graphs, places, strict=True))
+
+    def at(name: str, values: IntArray) -> IntArray:
+        return _placed(values, place_of[name], nodes=union.layer.size)
+
+    is_timed = ~np.isin(union.layer, list(raw.time.unseen.layers if raw.time else ()))
+    calls = [at(name, graph.values["calls"])[:, 0] for name, graph in graphs.items()]
+    columns = NodeColumns(is_timed=is_timed, calls=np.where(is_timed, calls[0], calls[-1]))
+    if "time" in graphs:
+        own = graphs["time"].values["self_ns"]
+        columns = replace(columns, self_ns=at("time", own), total_ns=at("time", totals(graphs["time"], own)))
+    if "flops" in graphs:
+        own = graphs["flops"].values["flops"]
+        flops = at("flops", totals(graphs["flops"], own))[:, 0]
+        columns = replace(columns, self_flops=at("flops", own)[:, 0], flops=flops)
+    step_flops = raw.flops.step_flops if raw.flops else None
+    names = [phase.name for phase in raw.phases]
+    return call_tree(union, columns, raw.layers, phases=names, step_s=step_s, step_flops=step_flops)
+
+
+def _graphs(found: Findings) -> dict[str, CallGraph]:
+    """The call graphs to make the tree of; that of the ops pass where no other saw calls."""
+    graphs: dict[str, CallGraph] = {}
+    if found.timed is not None:
+        graphs["time"] = found.timed.graph
+    if found.raw.flops is not None:
+        graphs["flops"] = found.raw.flops.graph
+    if not graphs and found.recorded is not None:
+        graphs["ops"] = found.recorded.books.graph
+    return graphs
 
 
 def call_tree(
@@ -37,7 +83,7 @@ def call_tree(
     columns: NodeColumns,
     layers: Sequence[LayerInfo],
     *,
-    phase: str,
+    phases: Sequence[str],
     step_s: Distribution | None,
     step_flops: int | None,
 ) -> CallNode:
@@ -47,7 +93,7 @@ def call_tree(
         graph: parents before children.
         columns: the nodes' numbers.
         layers: what the nodes' layer indices mean.
-        phase: the phase of all calls.
+        phases: names of the phases.
         step_s: the whole step, for a top node that stands for its range.
         step_flops: of the whole step, likewise.
     """
@@ -57,10 +103,11 @@ def call_tree(
         children.setdefault(int(graph.parent[node]), []).append(node)
     for node in range(graph.parent.size - 1, -1, -1):  # children before their parents
         below = tuple(built.pop(child) for child in children.get(node, ()))
-        built[node] = _node(graph, node, columns, layers, phase=phase, below=below)
+        built[node] = _node(graph, node, columns, layers, phases=phases, below=below)
     tops = tuple(built[node] for node in children.get(NO_PARENT, ()))
     if len(tops) == 1 and tops[0].path == "" and not tops[0].is_concurrent:
         return tops[0]
+    phase = phases[0] if len(phases) == 1 else WHOLE_STEP
     return _range(tops, phase=phase, step_s=step_s, step_flops=step_flops)
 
 
@@ -86,7 +133,7 @@ def _node(
     columns: NodeColumns,
     layers: Sequence[LayerInfo],
     *,
-    phase: str,
+    phases: Sequence[str],
     below: tuple[CallNode, ...],
 ) -> CallNode:
     info = layers[int(graph.layer[node])]
@@ -94,7 +141,7 @@ def _node(
     return CallNode(
         path=info.path,
         called_as=info.path if caller == NO_PARENT else _called_as(info, layers[int(graph.layer[caller])]),
-        phase=phase,
+        phase=phases[int(graph.phase[node])],
         calls=int(columns.calls[node]),
         total_s=_seconds(columns.total_ns, node) if columns.is_timed[node] else None,
         self_s=_seconds(columns.self_ns, node) if columns.is_timed[node] else None,
@@ -118,7 +165,7 @@ def _called_as(info: LayerInfo, caller: LayerInfo) -> str:
     return under[0] if len(under) == 1 else info.path
 
 
-def placed(values: IntArray, place: IntArray, *, nodes: int) -> IntArray:
+def _placed(values: IntArray, place: IntArray, *, nodes: int) -> IntArray:
     """Values of one pass's nodes at their places in the common graph, zeros elsewhere: (n, steps) -> (nodes, steps)."""
     result = np.zeros((nodes, values.shape[1]), dtype=np.int64)
     result[place] = values

@@ -10,16 +10,17 @@ from layerprof.records import Note
 _QUANTITIES_BY_PASS = {
     "time": ("total_s", "self_s", "concurrent_s"),
     "flops": ("flops", "self_flops", "causal_flops"),
-    "memory": ("output_bytes", "allocated_bytes", "peak_bytes"),
+    "memory": ("output_bytes", "allocated_bytes", "peak_bytes", "at_peak_bytes", "self_at_peak_bytes"),
 }
 _RECORD_QUANTITIES_BY_PASS = {
     "time": ("step_s", "unattributed_s"),
     "flops": ("unattributed_flops",),
     "memory": ("memory",),
 }
+_DEVICE_QUANTITIES = ("device_total_s", "device_self_s", "device_busy_s", "device_span_s", "device_idle_s")
+_DEVICE_QUANTITIES_OF_RECORD = ("unattributed_device_s", "device_total_s", "device_busy_s", "device_span_s")
 _LATER = "this version of layerprof has no {what} yet"
 _QUANTITIES_TO_COME = {
-    "ops pass": ("device_total_s", "device_self_s", "ops", "timeline", "unattributed_device_s"),
     "count of the least traffic": ("bytes_moved", "self_bytes_moved"),
     "roofline": ("flops_per_s", "intensity", "bound", "efficiency"),
     "energy pass": ("energy", "self_energy"),
@@ -28,37 +29,62 @@ _QUANTITIES_TO_COME = {
 
 def notes_on_missing(raw: RawTrace) -> Iterator[Note]:
     """A note for every quantity that this measurement does not hold."""
-    ran = {"time": raw.time is not None, "flops": raw.flops is not None, "memory": raw.memory is not None}
-    for name, has_run in ran.items():
-        if not has_run:
+    ran = {"time": raw.time, "flops": raw.flops, "memory": raw.memory}
+    for name, measured in ran.items():
+        if measured is None:
             yield from _notes_on_pass(name, raw)
-    if not any(ran.values()):
+    yield from _notes_on_ops(raw)
+    if not any((raw.time, raw.flops, raw.memory)):
         yield Note(code="no_pass", quantity="calls", scope="*", text="no pass that sees calls was run; calls are 0")
     if raw.time is None and raw.flops is None:
         text = "neither the time nor the flops pass was run; add one of them to passes"
         yield Note(code="no_pass", quantity="call_tree", scope="step", text=text)
-    if raw.memory is not None:
-        for quantity in ("output_bytes", "allocated_bytes"):
-            text = "this version of layerprof adds up bytes by layer and stage, not by phase"
-            yield Note(code="not_available", quantity=quantity, scope=f"phase {raw.phase}", text=text)
     if not raw.bare_ns:
         yield Note(
             code="no_bare_steps", quantity="latency_s", scope="step", text='no step ran bare; add "bare" to the passes'
         )
+    yield from _notes_on_phases(raw)
     for what, quantities in _QUANTITIES_TO_COME.items():
         for quantity in quantities:
             yield Note(code="not_available", quantity=quantity, scope="*", text=_LATER.format(what=what))
     yield from _notes_on_unseen(raw)
 
 
+def _notes_on_ops(raw: RawTrace) -> Iterator[Note]:
+    """Without an ops pass there are no ops; without a device there is nothing of a device."""
+    if raw.ops is None:
+        code, text = _why_not_run("ops", raw)
+        for quantity in ("ops", "timeline"):
+            yield Note(code=code, quantity=quantity, scope="step", text=text)
+    if not raw.has_device:
+        code, text = "no_device", "the model is on the CPU, which has no kernels of a device; its time is host time"
+    elif raw.ops is not None:
+        return
+    for quantity in _DEVICE_QUANTITIES:
+        yield Note(code=code, quantity=quantity, scope="*", text=text)
+    for quantity in _DEVICE_QUANTITIES_OF_RECORD:
+        yield Note(code=code, quantity=quantity, scope="step", text=text)
+
+
+def _notes_on_phases(raw: RawTrace) -> Iterator[Note]:
+    """What is of layers and of the whole step alone."""
+    for phase in raw.phases:
+        scope = f"phase {phase.name}"
+        if raw.memory is not None:
+            text = "what calls return is of layers and stages; a phase is no call"
+            yield Note(code="not_by_phase", quantity="output_bytes", scope=scope, text=text)
+            if len(raw.phases) > 1:
+                yield Note(code="not_by_phase", quantity="peak_bytes", scope=scope, text="the peak is the whole step's")
+
+
+def _why_not_run(name: str, raw: RawTrace) -> tuple[str, str]:
+    if name in raw.spec.passes:
+        return "pass_not_finished", f"the {name} pass was not reached before the measurement ended"
+    return "pass_not_asked", f'the {name} pass was not asked for; add "{name}" to passes'
+
+
 def _notes_on_pass(name: str, raw: RawTrace) -> Iterator[Note]:
-    asked = name in raw.spec.passes
-    code = "pass_not_finished" if asked else "pass_not_asked"
-    text = (
-        f"the {name} pass was not reached before the measurement ended"
-        if asked
-        else f'the {name} pass was not asked for; add "{name}" to passes'
-    )
+    code, text = _why_not_run(name, raw)
     for quantity in _QUANTITIES_BY_PASS[name]:
         yield Note(code=code, quantity=quantity, scope="*", text=text)
     for quantity in _RECORD_QUANTITIES_BY_PASS[name]:

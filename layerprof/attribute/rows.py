@@ -1,13 +1,13 @@
-"""From per-layer columns to the rows of the record: layers, stages and phases."""
+"""From columns to the rows of the record: layers, stages and phases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 
 import numpy as np
 
-from layerprof.attribute.base import FlopsPass, IntArray, MemoryPass, RawTrace, TimePass
+from layerprof.attribute.base import BACKWARD_NAME, IntArray, LayerColumns, PhaseColumns, RawTrace
 from layerprof.records import (
     OTHER_STAGE,
     Distribution,
@@ -20,31 +20,37 @@ from layerprof.records import (
 )
 
 _NS_PER_S = 1e9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerColumns:
-    """Numbers by layer of every pass that ran; None for a pass that did not.
-
-    Attributes:
-        calls: in the first step of the first pass that saw calls.  (layers,)
-        total_ns, self_ns, concurrent_ns: (layers, steps)
-        flops, self_flops, causal_flops, allocated_bytes, output_bytes, peak_bytes: of one step.  (layers,)
-        self_causal_flops, self_allocated_bytes: without the layers called from it.  (layers,)
-    """
-
-    calls: IntArray
-    total_ns: IntArray | None = None
-    self_ns: IntArray | None = None
-    concurrent_ns: IntArray | None = None
-    flops: IntArray | None = None
-    self_flops: IntArray | None = None
-    causal_flops: IntArray | None = None
-    allocated_bytes: IntArray | None = None
-    output_bytes: IntArray | None = None
-    peak_bytes: IntArray | None = None
-    self_causal_flops: IntArray | None = None
-    self_allocated_bytes: IntArray | None = None
+_TIMES = {  # quantity -> the pass it comes from
+    "total_s": "time",
+    "self_s": "time",
+    "concurrent_s": "time",
+    "device_total_s": "ops",
+    "device_self_s": "ops",
+    "device_busy_s": "ops",
+    "device_span_s": "ops",
+    "device_idle_s": "ops",
+}
+_COUNTS = {
+    "flops": "flops",
+    "self_flops": "flops",
+    "causal_flops": "flops",
+    "output_bytes": "memory",
+    "allocated_bytes": "memory",
+    "peak_bytes": "memory",
+    "at_peak_bytes": "memory",
+    "self_at_peak_bytes": "memory",
+}
+_OF_THE_HIGHEST = {"peak_bytes"}  # of several phases or layers the highest counts, not the sum
+_ONLY_FORWARD = {"peak_bytes", "output_bytes"}  # of calls, which backward work is not
+_OWN = {  # the quantity of a layer that a stage adds up for each of its own
+    "total_s": "self_s",
+    "device_total_s": "device_self_s",
+    "flops": "self_flops",
+    "causal_flops": "self_causal_flops",
+    "allocated_bytes": "self_allocated_bytes",
+    "at_peak_bytes": "self_at_peak_bytes",
+}
+_NOT_ADDITIVE = ("device_busy_s", "device_span_s", "device_idle_s")
 
 
 def seconds(samples_ns: IntArray | Sequence[int] | None) -> Distribution | None:
@@ -56,37 +62,16 @@ def seconds(samples_ns: IntArray | Sequence[int] | None) -> Distribution | None:
 
 def layer_rows(raw: RawTrace, columns: LayerColumns) -> tuple[LayerProfile, ...]:
     """One row a layer; quantities of a pass that could not see its calls are None."""
-    return tuple(_row(info, _quantities(index, columns, raw), raw.phase) for index, info in enumerate(raw.layers))
+    return tuple(_row(index, info, raw, columns) for index, info in enumerate(raw.layers))
 
 
-def _quantities(index: int, columns: LayerColumns, raw: RawTrace) -> Quantities:
-    timed, counted, followed = (_sees(measured, index) for measured in (raw.time, raw.flops, raw.memory))
-
-    def time(values: IntArray | None) -> Distribution | None:
-        return seconds(values[index]) if timed and values is not None else None
-
-    def whole(values: IntArray | None, seen: bool) -> int | None:
-        return int(values[index]) if seen and values is not None else None
-
-    return Quantities(
-        calls=int(columns.calls[index]),
-        total_s=time(columns.total_ns),
-        self_s=time(columns.self_ns),
-        concurrent_s=time(columns.concurrent_ns),
-        flops=whole(columns.flops, counted),
-        self_flops=whole(columns.self_flops, counted),
-        causal_flops=whole(columns.causal_flops, counted),
-        allocated_bytes=whole(columns.allocated_bytes, followed),
-        output_bytes=whole(columns.output_bytes, followed),
-        peak_bytes=whole(columns.peak_bytes, followed),
-    )
-
-
-def _sees(measured: TimePass | FlopsPass | MemoryPass | None, index: int) -> bool:
-    return measured is not None and index not in measured.unseen.layers
-
-
-def _row(info: LayerInfo, measured: Quantities, phase: str) -> LayerProfile:
+def _row(index: int, info: LayerInfo, raw: RawTrace, columns: LayerColumns) -> LayerProfile:
+    phases = {
+        phase.name: _phase_quantities(index, number, raw, columns)
+        for number, phase in enumerate(raw.phases)
+        if _has_run(index, number, columns)
+    }
+    measured = _quantities(index, raw, columns)
     return LayerProfile(
         path=info.path,
         aliases=info.aliases,
@@ -96,23 +81,61 @@ def _row(info: LayerInfo, measured: Quantities, phase: str) -> LayerProfile:
         stage=info.stage,
         param_count=info.param_count,
         param_bytes=info.param_bytes,
-        by_phase=FrozenMapping({phase: measured} if _has_run(measured) else {}),
-        calls=measured.calls,
-        total_s=measured.total_s,
-        self_s=measured.self_s,
-        concurrent_s=measured.concurrent_s,
-        flops=measured.flops,
-        self_flops=measured.self_flops,
-        causal_flops=measured.causal_flops,
-        allocated_bytes=measured.allocated_bytes,
-        output_bytes=measured.output_bytes,
-        peak_bytes=measured.peak_bytes,
+        by_phase=FrozenMapping(phases),
+        ops=columns.ops.get(index, ()),
+        **{name: getattr(measured, name) for name in _QUANTITIES},
     )
 
 
-def _has_run(measured: Quantities) -> bool:
-    """Whether it was called in any step; ``calls`` are the first step's alone."""
-    return bool(measured.calls) or (measured.total_s is not None and any(measured.total_s.samples))
+_QUANTITIES = tuple(field.name for field in fields(Quantities))
+
+
+def _has_run(index: int, phase: int, columns: LayerColumns) -> bool:
+    """Whether it was called, or had time or work, in the phase in any step; ``calls`` are the first step's alone."""
+    shown = ("total_s", "flops", "device_total_s", "allocated_bytes")
+    values = (columns.values[name][phase, index] for name in shown if name in columns.values)
+    return bool(columns.calls[phase, index]) or any(bool(column.any()) for column in values)
+
+
+def _quantities(index: int, raw: RawTrace, columns: LayerColumns) -> Quantities:
+    """The row's quantities: all phases together."""
+    is_forward = np.asarray([phase.name != BACKWARD_NAME for phase in raw.phases])
+    found: dict[str, Distribution | int | None] = {}
+    for name, values in columns.values.items():
+        if name in _QUANTITIES and _is_seen(name, index, raw):
+            column = values[:, index]
+            together = column.max(axis=0) if name in _OF_THE_HIGHEST else column.sum(axis=0)
+            found[name] = _as_quantity(name, together)
+    for name, values in columns.whole.items():
+        if _is_seen(name, index, raw):
+            found[name] = _as_quantity(name, values[index])
+    return Quantities(calls=int(columns.calls[is_forward, index].sum()), **found)  # type: ignore[arg-type]
+
+
+def _phase_quantities(index: int, phase: int, raw: RawTrace, columns: LayerColumns) -> Quantities:
+    """The same quantities in one phase; those that phases do not add up to are only there for a single phase."""
+    is_backward = raw.phases[phase].name == BACKWARD_NAME
+    found = {
+        name: _as_quantity(name, values[phase, index])
+        for name, values in columns.values.items()
+        if name in _QUANTITIES and _is_seen(name, index, raw) and not (is_backward and name in _ONLY_FORWARD)
+    }
+    if len(raw.phases) == 1:
+        found |= {
+            name: _as_quantity(name, values[index])
+            for name, values in columns.whole.items()
+            if _is_seen(name, index, raw)
+        }
+    return Quantities(calls=int(columns.calls[phase, index]), **found)  # type: ignore[arg-type]
+
+
+def _as_quantity(name: str, samples: IntArray) -> Distribution | int | None:
+    return int(samples[0]) if name in _COUNTS else seconds(samples)
+
+
+def _is_seen(name: str, index: int, raw: RawTrace) -> bool:
+    measured = getattr(raw, _TIMES.get(name) or _COUNTS[name])
+    return measured is not None and index not in measured.unseen.layers
 
 
 def stage_rows(raw: RawTrace, layers: Sequence[LayerProfile], columns: LayerColumns) -> tuple[StageProfile, ...]:
@@ -126,28 +149,31 @@ def _stage(
     name: str, members: Sequence[int], raw: RawTrace, rows: Sequence[LayerProfile], columns: LayerColumns
 ) -> StageProfile:
     layers = [rows[index] for index in members]
-    self_s = _sum_s([layer.self_s for layer in layers])
-    self_flops = _sum([layer.self_flops for layer in layers])
+    sums: dict[str, Distribution | int | None] = {}
+    for quantity in (*_TIMES, *_COUNTS):
+        if quantity not in _NOT_ADDITIVE:
+            sums[quantity] = _stage_quantity(_OWN.get(quantity, quantity), members, layers, columns)
     return StageProfile(
         name=name,
         paths=tuple(layer.path for layer in layers),
         calls=sum(layer.calls for layer in layers),
-        total_s=self_s,
-        self_s=self_s,
-        concurrent_s=_sum_s([layer.concurrent_s for layer in layers]),
-        flops=self_flops,
-        self_flops=self_flops,
-        causal_flops=_sum_at(columns.self_causal_flops, members),
-        allocated_bytes=_sum_at(columns.self_allocated_bytes, members),
-        output_bytes=_sum([layer.output_bytes for layer in layers]),
-        peak_bytes=max((layer.peak_bytes for layer in layers if layer.peak_bytes is not None), default=None),
         param_count=sum(raw.layers[index].own_param_count for index in members),
         param_bytes=sum(raw.layers[index].own_param_bytes for index in members),
+        **sums,  # type: ignore[arg-type]
     )
 
 
-def _sum_at(values: IntArray | None, members: Sequence[int]) -> int | None:
-    return None if values is None else int(values[list(members)].sum())
+def _stage_quantity(
+    name: str, members: Sequence[int], layers: Sequence[LayerProfile], columns: LayerColumns
+) -> Distribution | int | None:
+    if name in _OF_THE_HIGHEST:
+        return max((layer.peak_bytes for layer in layers if layer.peak_bytes is not None), default=None)
+    if name in _TIMES:
+        return sum_s([getattr(layer, name) for layer in layers])
+    if name in _COUNTS:
+        return _sum([getattr(layer, name) for layer in layers])
+    values = columns.values.get(name)
+    return None if values is None else int(values[:, list(members)].sum())
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
@@ -156,27 +182,51 @@ def _sum(values: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def _sum_s(parts: Sequence[Distribution | None]) -> Distribution | None:
+def sum_s(parts: Sequence[Distribution | None]) -> Distribution | None:
+    """The sum of distributions, step by step; None where a part is missing."""
     known = [part.samples for part in parts if part is not None]
     if not known or len(known) < len(parts):
         return None
     return Distribution(samples=tuple(sum(samples) for samples in zip(*known, strict=True)))
 
 
-def phase_rows(raw: RawTrace, layers: Sequence[LayerProfile], step_s: Distribution | None) -> tuple[PhaseProfile, ...]:
-    """The one phase that the step is, with the step's own numbers, measured without regard to layers."""
-    flops = raw.flops.step_flops if raw.flops else None
-    return (
-        PhaseProfile(
-            name=raw.phase,
-            steps=1,
-            calls=layers[0].calls,
-            total_s=step_s,
-            self_s=step_s,
-            concurrent_s=_sum_s([layer.concurrent_s for layer in layers if layer.concurrent_s is not None]),
-            flops=flops,
-            self_flops=flops,
-            causal_flops=raw.flops.step_causal_flops if raw.flops else None,
-            peak_bytes=raw.memory.summary.step_peak_bytes if raw.memory else None,
-        ),
+def phase_rows(raw: RawTrace, columns: PhaseColumns, calls: Sequence[int]) -> tuple[PhaseProfile, ...]:
+    """One row a phase, with its own numbers, measured without regard to layers.
+
+    Args:
+        raw: for the phases and the counts.
+        columns: their times.
+        calls: of the root in each.
+    """
+    return tuple(_phase(number, raw, columns, calls[number]) for number in range(len(raw.phases)))
+
+
+def _phase(number: int, raw: RawTrace, columns: PhaseColumns, calls: int) -> PhaseProfile:
+    def time(values: IntArray | None) -> Distribution | None:
+        return None if values is None else seconds(values[number])
+
+    def count(values: IntArray | None) -> int | None:
+        return None if values is None else int(values[number])
+
+    flops = count(raw.flops.phase_flops) if raw.flops else None
+    at_peak_bytes = count(columns.at_peak_bytes)
+    total_s, device_s = time(columns.total_ns), time(columns.device_ns)
+    is_whole_step = len(raw.phases) == 1
+    return PhaseProfile(
+        name=raw.phases[number].name,
+        steps=raw.phases[number].steps,
+        unattributed_s=time(columns.unattributed_ns),
+        calls=calls,
+        total_s=total_s,
+        self_s=total_s,
+        concurrent_s=time(columns.concurrent_ns),
+        device_total_s=device_s,
+        device_self_s=device_s,
+        flops=flops,
+        self_flops=flops,
+        causal_flops=count(raw.flops.phase_causal_flops) if raw.flops else None,
+        allocated_bytes=count(columns.allocated_bytes),
+        at_peak_bytes=at_peak_bytes,
+        self_at_peak_bytes=at_peak_bytes,
+        peak_bytes=raw.memory.summary.step_peak_bytes if raw.memory and is_whole_step else None,
     )

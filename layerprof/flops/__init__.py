@@ -41,6 +41,6 @@ def make_counter(where: Callable[[], int]) -> FlopCounter:
     """A counter with our formulas and the registered ones, which come first.
 
     Args:
-        where: the number of the innermost call path at this moment, -1 under no layer.
+        where: the number of the place (call path and phase) at this moment, negative under no layer.
     """
     return FlopCounter(where, formulas={**_BUILT_IN, **_REGISTERED}, zero_ops=ZERO_OPS)

@@ -11,30 +11,31 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import torch
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from layerprof.errors import MeasurementError
-from layerprof.flops.base import Flops, Formula, OpCall
+from layerprof.flops.base import Flops, Formula, OpCall, Shape
 
 
 class FlopCounter(TorchDispatchMode):
     """Counts the FLOPs of every op in its block by where it ran.
 
     Args:
-        where: the number of the innermost call path at this moment, -1 under no layer.
+        where: the number of the place (call path and phase) at this moment, negative under no layer.
         formulas: op name without overload -> its formula.
         zero_ops: names of ops that count as 0.
 
     Attributes:
-        flops: call path -> FLOPs.
-        causal_flops: call path -> FLOPs with causal attention counted as the triangle it needs.
+        flops: place -> FLOPs.
+        causal_flops: place -> FLOPs with causal attention counted as the triangle it needs.
         by_op: op name -> FLOPs.
+        by_shapes: (place, op's name as profilers give it, shapes of its tensors) -> FLOPs.
         total, causal_total: of all ops, summed without regard to where they ran.
-        uncounted: op name -> call path -> calls.
+        uncounted: op name -> place -> calls.
     """
 
     supports_higher_order_operators = True  # flex attention and torch.cond come here too, instead of failing
@@ -48,6 +49,7 @@ class FlopCounter(TorchDispatchMode):
         self.flops: Counter[int] = Counter()
         self.causal_flops: Counter[int] = Counter()
         self.by_op: Counter[str] = Counter()
+        self.by_shapes: Counter[tuple[int, str, tuple[Shape, ...]]] = Counter()
         self.total = 0
         self.causal_total = 0
         self.uncounted: dict[str, Counter[int]] = {}
@@ -99,17 +101,34 @@ class FlopCounter(TorchDispatchMode):
                 f"the FLOP formula of {func} does not fit its arguments ({error}); "
                 "register one that does with layerprof.register_flops"
             ) from error
-        self._add(str(func), Flops(int(flops.dense), int(flops.causal)))  # a shape that depends on data raises here
+        counted = Flops(int(flops.dense), int(flops.causal))  # a shape that depends on data raises here
+        self._add(func, counted, tuple(_shapes_in_order(func, args, kwargs)))
         return True
 
-    def _add(self, name: str, flops: Flops) -> None:
-        path = self._where()
+    def _add(self, func: OpOverload | HigherOrderOperator, flops: Flops, shapes: tuple[Shape, ...]) -> None:
+        place = self._where()
         with self._lock:  # a model may run layers on threads of its own
-            self.flops[path] += flops.dense
-            self.causal_flops[path] += flops.causal
-            self.by_op[name] += flops.dense
+            self.flops[place] += flops.dense
+            self.causal_flops[place] += flops.causal
+            self.by_op[str(func)] += flops.dense
+            self.by_shapes[place, packet_name(func).replace(".", "::", 1), shapes] += flops.dense
             self.total += flops.dense
             self.causal_total += flops.causal
+
+
+def _shapes_in_order(
+    func: OpOverload | HigherOrderOperator, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> Iterator[Shape]:
+    """Shapes of the tensors given, in the order of the op's schema, as profilers record them."""
+    named = _named(func, args, kwargs)
+    names = [argument.name for argument in func._schema.arguments] if isinstance(func, OpOverload) else list(named)
+    values = [named[name] for name in names if name in named] or args
+    return (_known_shape(value) for value in values if isinstance(value, torch.Tensor))
+
+
+def _known_shape(tensor: torch.Tensor) -> Shape:
+    """The tensor's shape, -1 where a size is known to nobody before the data is."""
+    return tuple(size if isinstance(size, int) else -1 for size in tensor.shape)
 
 
 def packet_name(func: OpOverload | HigherOrderOperator) -> str:

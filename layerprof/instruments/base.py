@@ -1,4 +1,4 @@
-"""Hooks around every call of every layer, put on and taken off without a trace.
+"""What all instruments share: hooks around every call of every layer, and what autograd says of itself.
 
 Ours stand outermost: pre-hooks are prepended, post-hooks are registered last and run even when the forward raises.
 A layer's index is bound into its hooks, so nothing is looked up by name or object while the model runs.
@@ -7,11 +7,13 @@ A layer's index is bound into its hooks, so nothing is looked up by name or obje
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
+import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 PreHook = Callable[[nn.Module, tuple[object, ...]], None]
 PostHook = Callable[[nn.Module, tuple[object, ...], object], None]
@@ -23,6 +25,37 @@ class Site:
 
     index: int
     module: nn.Module
+
+
+UNNUMBERED_NODE = 1 << 63  # numbers from here on are no place in an order: gradient accumulators have the highest
+
+
+def next_node_number() -> int:
+    """The number that the next node of this thread's backward graph is going to get; numbers only grow."""
+    number: int = torch._C._autograd._get_sequence_nr()
+    return number
+
+
+def autograd_node_number() -> int | None:
+    """The number of the node that the autograd engine is evaluating on this thread; None outside of the engine."""
+    node = torch._C._current_autograd_node()
+    return None if node is None else node._sequence_nr()
+
+
+def engine_task() -> int:
+    """Which run of the autograd engine this thread is in; -1 outside of the engine."""
+    return torch._C._current_graph_task_id()
+
+
+def tensors_in(value: object) -> Iterator[torch.Tensor]:
+    """The tensors in a nested structure; of objects that are no containers only a dataclass's fields are looked at."""
+    for leaf in tree_leaves(value):
+        if isinstance(leaf, torch.Tensor):
+            yield leaf
+        elif isinstance(leaf, Mapping):
+            yield from tensors_in(list(leaf.values()))
+        elif is_dataclass(leaf) and not isinstance(leaf, type):
+            yield from tensors_in([getattr(leaf, field.name, None) for field in fields(leaf)])
 
 
 @contextmanager

@@ -1,14 +1,18 @@
 """The call path at any moment, while the model runs: for instruments that must know it at every op.
 
 The time pass writes events and sorts them out afterwards; counting FLOPs and following memory need the innermost call
-when an op is dispatched. So this keeps, for each thread, a stack of open calls, and numbers the call paths as they
-first appear. What an op does is then added to the number of the path it ran under.
+when an op is dispatched. So this keeps, for each thread, a stack of open calls, and numbers the call paths and the
+places (a call path in a phase) as they first appear. What an op does is then added to the number of its place.
+
+    forward:    enter · node 0 · enter · node 1 · node 2 · leave · node 3 · leave      numbers of autograd's nodes
+    backward:   an op inside the engine belongs to the call that was innermost when its node was made
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,8 +20,17 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from layerprof.attribute import CallGraph
-from layerprof.instruments.base import PostHook, PreHook, Site, hooked
+from layerprof.attribute import CallGraph, CallPathTable, IntArray, graph_of_places
+from layerprof.instruments.base import (
+    UNNUMBERED_NODE,
+    PostHook,
+    PreHook,
+    Site,
+    autograd_node_number,
+    engine_task,
+    hooked,
+    next_node_number,
+)
 
 NO_PATH = -1  # under no layer
 
@@ -29,27 +42,33 @@ class CallListener(Protocol):
         """A call began on this thread."""
         ...
 
-    def left(self, path: int, output: object) -> None:
-        """The innermost call of this thread, of call path ``path``, returned ``output`` (None when it raised)."""
+    def left(self, place: int, output: object) -> None:
+        """The innermost call of this thread, begun at ``place``, returned ``output`` (None when it raised)."""
         ...
 
 
 @dataclass(slots=True)
 class _Open:
-    """An open call: its layer and the number of its call path."""
+    """An open call: its layer, the number of its call path and of the place where it began, and on whose thread."""
 
     index: int
     path: int
+    place: int
+    is_concurrent: bool
+    is_in_engine: bool
     ending: AbstractContextManager[object] | None = None
 
 
 class CallPaths:
-    """Numbers call paths and knows the current one of each thread.
+    """Numbers call paths and places, and knows the current place of each thread.
+
+    Under no layer the place is ``-1 - phase``.
 
     Args:
         listener: told of calls on the step's thread; calls on other threads are numbered but not told.
         elsewhere: what to enter around the outermost calls on other threads, such as a dispatch mode, which torch
             does not carry over to them.
+        backward: the phase of work inside the autograd engine; None where no gradients are computed.
     """
 
     def __init__(
@@ -57,14 +76,23 @@ class CallPaths:
         listener: CallListener | None = None,
         *,
         elsewhere: Callable[[], AbstractContextManager[object]] | None = None,
+        backward: int | None = None,
     ) -> None:
         self._listener = listener
         self._elsewhere = elsewhere
+        self._backward = backward
+        self._phase = 0
         self._stacks: dict[int, list[_Open]] = {}
-        self._numbers: dict[tuple[int, int, bool], int] = {}
-        self._calls: list[int] = []
+        self._paths: dict[tuple[int, int, bool], int] = {}
+        self._places: dict[tuple[int, int], int] = {}
+        self._calls: dict[int, int] = {}
         self._step_thread = threading.get_ident()
         self._lock = threading.Lock()
+        self._node_numbers: list[int] = []  # at every boundary of the step's thread, and the path open after it
+        self._paths_after: list[int] = []
+        self._latest_engine_path = NO_PATH
+        self._engine_tasks: set[int] = set()
+        self._forward_caller: dict[int, int] = {}  # of a layer: the path that it was last called from forward
 
     @contextmanager
     def installed(self, sites: Sequence[Site]) -> Iterator[None]:
@@ -82,32 +110,81 @@ class CallPaths:
             self._pop(index, None)
 
     def begin(self) -> None:
-        """A step begins on this thread: no call is open."""
+        """A step begins on this thread: no call is open, and no phase has begun."""
         self._step_thread = threading.get_ident()
         self._stacks.clear()
+        self._phase = 0
+        self._node_numbers.clear()
+        self._paths_after.clear()
+        self._latest_engine_path = NO_PATH
+        self._engine_tasks.clear()
+
+    @property
+    def engine_runs(self) -> int:
+        """How often autograd's engine ran in this step, as far as anybody asked for places in it."""
+        return len(self._engine_tasks)
+
+    def phase(self, index: int) -> None:
+        """Phase ``index`` begins."""
+        self._phase = index
 
     def current(self) -> int:
-        """The number of the innermost call path of this thread, or -1 under no layer."""
+        """The place of the innermost call of this thread; ``-1 - phase`` under no layer."""
         stack = self._stacks.get(threading.get_ident())
-        return stack[-1].path if stack else NO_PATH
+        node = autograd_node_number() if self._backward is not None else None
+        asks_itself = stack and not stack[-1].is_in_engine  # a call that wants gradients: that is its own work
+        if node is None or asks_itself:
+            return self._place(stack[-1].path if stack else NO_PATH, self._phase)
+        assert self._backward is not None
+        self._engine_tasks.add(engine_task())
+        return self._place(stack[-1].path if stack else self._made_by(node), self._backward)
 
-    def layer_of(self, path: int) -> int:
-        """The layer that call path ``path`` ends in."""
-        return list(self._numbers)[path][1]
+    def layer_of(self, place: int) -> int:
+        """The layer of the call that ``place`` stands for; -1 under no layer."""
+        if place < 0:
+            return NO_PATH
+        path, _ = list(self._places)[place]
+        return list(self._paths)[path][1]
 
-    def graph(self, values: Mapping[str, Mapping[int, int]]) -> CallGraph:
-        """The call graph of the step, with ``calls`` and the given values by call path, each (nodes, 1)."""
-        keys = list(self._numbers)
-        columns = {"calls": dict(enumerate(self._calls)), **values}
-        return CallGraph(
-            parent=np.asarray([key[0] for key in keys], dtype=np.int64),
-            layer=np.asarray([key[1] for key in keys], dtype=np.int64),
+    def phase_of(self, place: int) -> int:
+        """The phase of ``place``."""
+        return -1 - place if place < 0 else list(self._places)[place][1]
+
+    def graph(self, values: Mapping[str, Mapping[int, int]], *, phase_of: Sequence[int] = (0,)) -> CallGraph:
+        """The call graph of the step, with ``calls`` and the given values by place, each (nodes, 1).
+
+        Args:
+            values: name -> place -> amount; places under no layer are left out.
+            phase_of: what the instrument's phase numbers are in the trace.
+        """
+        phases = max(phase_of) + 1
+        keys = list(self._paths)
+        table = CallPathTable(
+            parent=_column(key[0] for key in keys),
+            layer=_column(key[1] for key in keys),
             is_concurrent=np.asarray([key[2] for key in keys], dtype=np.bool_),
-            values={
-                name: np.asarray([[by_path.get(path, 0)] for path in range(len(keys))], dtype=np.int64).reshape(-1, 1)
-                for name, by_path in columns.items()
-            },
         )
+        cells = _column(path * phases + phase_of[phase] for path, phase in self._places)
+        columns = {"calls": self._calls, **values}
+        amounts = {name: _column(by_place.get(at, 0) for at in range(cells.size)) for name, by_place in columns.items()}
+        return graph_of_places(table, cells, amounts, phases=phases)
+
+    def _place(self, path: int, phase: int) -> int:
+        if path == NO_PATH:
+            return NO_PATH - phase
+        key = (path, phase)
+        place = self._places.get(key)
+        if place is None:
+            with self._lock:
+                place = self._places.setdefault(key, len(self._places))
+        return place
+
+    def _made_by(self, node: int) -> int:
+        """The call path under which autograd's node of that number was made; for one without a number, the latest."""
+        if node < UNNUMBERED_NODE:
+            boundary = bisect_right(self._node_numbers, node) - 1
+            self._latest_engine_path = self._paths_after[boundary] if boundary >= 0 else NO_PATH
+        return self._latest_engine_path
 
     def _enter(self, index: int) -> PreHook:
         def enter(module: nn.Module, args: tuple[object, ...]) -> None:
@@ -124,19 +201,41 @@ class CallPaths:
     def _push(self, index: int) -> None:
         thread = threading.get_ident()
         stack = self._stacks.setdefault(thread, [])
-        is_concurrent = thread != self._step_thread
-        key = (stack[-1].path if stack else NO_PATH, index, is_concurrent)
+        is_in_engine = self._backward is not None and autograd_node_number() is not None
+        is_concurrent = thread != self._step_thread and not is_in_engine  # the step's thread waits for the engine
+        caller = stack[-1].path if stack else self._forward_caller.get(index, NO_PATH) if is_in_engine else NO_PATH
+        path = self._path((caller, index, is_concurrent))
+        place = self._place(path, self._backward if is_in_engine and self._backward is not None else self._phase)
+        if not is_in_engine:
+            self._forward_caller[index] = caller
         with self._lock:
-            path = self._numbers.setdefault(key, len(self._numbers))
-            if path == len(self._calls):
-                self._calls.append(0)
-            self._calls[path] += 1
+            self._calls[place] = self._calls.get(place, 0) + 1
         ending = self._elsewhere() if self._elsewhere and is_concurrent and not stack else None
         if ending is not None:
             ending.__enter__()
-        stack.append(_Open(index=index, path=path, ending=ending))
+        stack.append(
+            _Open(
+                index=index,
+                path=path,
+                place=place,
+                is_concurrent=is_concurrent,
+                is_in_engine=is_in_engine,
+                ending=ending,
+            )
+        )
+        self._log_boundary(thread, path)
         if self._listener is not None and not is_concurrent:
             self._listener.entered()
+
+    def _path(self, key: tuple[int, int, bool]) -> int:
+        with self._lock:
+            return self._paths.setdefault(key, len(self._paths))
+
+    def _log_boundary(self, thread: int, path: int) -> None:
+        """Keeps which call is open from the next node of autograd on."""
+        if self._backward is not None and thread == self._step_thread:
+            self._node_numbers.append(next_node_number())
+            self._paths_after.append(path)
 
     def _pop(self, index: int, output: object) -> None:
         """Closes the latest open call of layer ``index`` and what was left open above it; ignores a stray leave."""
@@ -149,7 +248,12 @@ class CallPaths:
             is_own = call.index == index
             if call.ending is not None:
                 call.ending.__exit__(None, None, None)
-            if self._listener is not None and thread == self._step_thread:
-                self._listener.left(call.path, output if is_own else None)
+            if self._listener is not None and not call.is_concurrent:
+                self._listener.left(call.place, output if is_own else None)
             if is_own:
-                return
+                break
+        self._log_boundary(thread, stack[-1].path if stack else NO_PATH)
+
+
+def _column(numbers: Iterable[int]) -> IntArray:
+    return np.fromiter(numbers, dtype=np.int64)

@@ -3,21 +3,39 @@
     enter ─ append(index) ─ append(now) ─▶ … the layer … ─▶ now ─ append(~index) ─ append(now) ─ leave
 
 The clock is read last on entry and first on leaving, so a hook's own cost falls on the caller's self time, not on the
-layer's. Each thread writes its own flat buffer; matching enters with leaves is left to `layerprof.attribute`.
+layer's. Each thread writes its own flat buffer; matching enters with leaves is left to `layerprof.attribute`. Marks
+(phases, backward work) stand between the calls in the buffer of the step's thread.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 from torch import nn
 
-from layerprof.attribute import StepEvents, ThreadEvents
+from layerprof.attribute import PHASE, StepEvents, ThreadEvents
 from layerprof.clock import Clock
-from layerprof.instruments.base import PostHook, PreHook, Site, hooked
+from layerprof.instruments.base import PostHook, PreHook, Site, engine_task, hooked
+
+
+class BoundaryFollower(Protocol):
+    """Told of every boundary of a call on the step's thread; it may write marks into the buffer."""
+
+    def begin(self, buffer: list[int]) -> None:
+        """A step begins, whose thread writes into ``buffer``."""
+        ...
+
+    def entered(self) -> None:
+        """A call began; its event is the buffer's last."""
+        ...
+
+    def left(self, output: object) -> None:
+        """A call returned ``output``; its event is the buffer's last."""
+        ...
 
 
 class SpanRecorder:
@@ -25,17 +43,22 @@ class SpanRecorder:
 
     Args:
         clock: where the time comes from.
+        follower: told of the boundaries of calls on the step's thread, for backward work.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, follower: BoundaryFollower | None = None) -> None:
         self._now_ns = clock.now_ns
+        self._follower = follower
         self._buffers: list[tuple[threading.Thread, list[int]]] = []
         self._local = threading.local()
+        self._step_buffer: list[int] = []
+        self._step_thread = threading.get_ident()
 
     @contextmanager
     def installed(self, sites: Sequence[Site]) -> Iterator[None]:
         """Has the sites' calls recorded inside the block."""
-        with hooked(sites, enter=self._enter, leave=self._leave):
+        enter, leave = (self._enter, self._leave) if self._follower is None else self._followed(self._follower)
+        with hooked(sites, enter=enter, leave=leave):
             yield
 
     @contextmanager
@@ -54,6 +77,14 @@ class SpanRecorder:
         self._buffers = [(thread, buffer) for thread, buffer in self._buffers if thread.is_alive()]
         for _, buffer in self._buffers:
             buffer.clear()
+        self._step_buffer = self._buffer()
+        self._step_thread = threading.get_ident()
+        if self._follower is not None:
+            self._follower.begin(self._step_buffer)
+
+    def phase(self, index: int) -> None:
+        """Phase ``index`` begins on the step's thread."""
+        self._step_buffer += (PHASE + index, self._now_ns())
 
     def events(self, *, start_ns: int, end_ns: int) -> StepEvents:
         """The events since `begin`, of a step that ran on this thread from ``start_ns`` to ``end_ns``."""
@@ -73,6 +104,9 @@ class SpanRecorder:
         try:
             buffer: list[int] = self._local.buffer
         except AttributeError:
+            if self._follower is not None and engine_task() != -1:
+                self._local.buffer = self._step_buffer  # the engine's own thread, for which the step's thread waits
+                return self._step_buffer
             buffer = self._local.buffer = []
             # By thread object: a number may be given to a new thread as soon as its old bearer is gone.
             self._buffers.append((threading.current_thread(), buffer))
@@ -104,6 +138,31 @@ class SpanRecorder:
             buffer.append(now)
 
         return leave
+
+    def _followed(self, follower: BoundaryFollower) -> tuple[Callable[[int], PreHook], Callable[[int], PostHook]]:
+        """The same hooks, which tell the follower of the boundaries on the step's thread."""
+
+        def entering(index: int) -> PreHook:
+            record = self._enter(index)
+
+            def enter(module: nn.Module, args: tuple[object, ...]) -> None:
+                record(module, args)
+                if threading.get_ident() == self._step_thread:
+                    follower.entered()
+
+            return enter
+
+        def leaving(index: int) -> PostHook:
+            record = self._leave(index)
+
+            def leave(module: nn.Module, args: tuple[object, ...], output: object) -> None:
+                record(module, args, output)
+                if threading.get_ident() == self._step_thread:
+                    follower.left(output)
+
+            return leave
+
+        return entering, leaving
 
 
 def _thread_events(buffer: Sequence[int], *, is_step_thread: bool) -> ThreadEvents:

@@ -1,6 +1,6 @@
 """The passes, in order: the only room that runs a model.
 
-    warm-up ─▶ bare and time, in turn ─▶ flops ─▶ memory
+    warm-up ─▶ bare and time, in turn ─▶ ops ─▶ flops ─▶ memory
 
 None runs inside another's window. What is finished stays in the `Measurement` when a later pass fails.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from layerprof.attribute import FlopsPass, MemoryPass, RawTrace, TimePass
+from layerprof.attribute import FlopsPass, MemoryPass, OpsPass, RawTrace, TimePass
 from layerprof.clock import Clock
 from layerprof.machine import environment_of
 from layerprof.measure.allocation import MemoryStep
@@ -19,11 +19,13 @@ from layerprof.measure.counting import FlopsStep
 from layerprof.measure.faking import run_on_fakes
 from layerprof.measure.feed import InputFeed
 from layerprof.measure.loop import LoopSteps
+from layerprof.measure.phases import Phases, book_of, generates
+from layerprof.measure.recording import OpsRecording, require_no_profiler
 from layerprof.measure.runner import StepRunner
-from layerprof.measure.session import quiet_session
+from layerprof.measure.session import only_measurement, quiet_session
 from layerprof.measure.target import describe_inputs, resolve, unwrapped
 from layerprof.measure.timing import measure_times
-from layerprof.records import Note, ProfileSpec
+from layerprof.records import Note, PhaseRules, ProfileSpec
 
 __all__ = [
     "Call",
@@ -33,38 +35,50 @@ __all__ = [
     "Target",
     "count_on_fakes",
     "describe_inputs",
+    "require_no_profiler",
     "resolve",
     "unwrapped",
 ]
 
 
+_WITHOUT_KERNELS = ("cpu", "meta")
+
+
 class _Passes:
     """What the passes of one model have brought so far."""
 
-    def __init__(self, target: Target, *, phase: str, is_one_phase: bool) -> None:
+    def __init__(self, target: Target, phases: Phases) -> None:
         self._target = target
-        self._phase = phase
-        self._is_one_phase = is_one_phase
+        self._phases = phases
         self._timing = TimingLog()
+        self._ops: OpsPass | None = None
         self._flops: FlopsPass | None = None
         self._memory: MemoryPass | None = None
 
     def trace(self, spec: ProfileSpec) -> RawTrace:
         """All of it, for attribution."""
-        steps = tuple(self._timing.steps)
         return RawTrace(
             spec=spec,
             environment=environment_of(self._target.device),
             layers=self._target.tree.layers,
-            phase=self._phase,
+            phases=self._phases.shown(),
+            has_device=self._target.device.type not in _WITHOUT_KERNELS,
             may_hide_calls=may_have_compiled(),
             warmup_ns=tuple(self._timing.warmup_ns),
             bare_ns=tuple(self._timing.bare_ns),
             overhead_pairs_ns=tuple(self._timing.pairs_ns()),
-            time=TimePass(steps=steps, unseen=self._target.unseen_timed) if steps else None,
+            time=self._time_pass(),
+            ops=self._ops,
             flops=self._flops,
             memory=self._memory,
             notes=tuple(self._notes()),
+        )
+
+    def _time_pass(self) -> TimePass | None:
+        if not self._timing.steps:
+            return None
+        return TimePass(
+            steps=tuple(self._timing.steps), phase_of=self._phases.phase_of(), unseen=self._target.unseen_timed
         )
 
     def _notes(self) -> Iterator[Note]:
@@ -75,16 +89,20 @@ class _Passes:
         if self._timing.bare_ns and not self._timing.is_finished:
             text = f"the measurement ended after {len(self._timing.bare_ns)} bare steps"
             yield Note(code="pass_not_finished", quantity="latency_s", scope="step", text=text)
+        replaced = self._target.replaced()
+        if replaced:
+            text = (
+                f"the model replaced {len(replaced)} modules while it ran, first {replaced[0]!r}; the work of those "
+                "that took their places is their callers'"
+            )
+            yield Note(code="modules_replaced", quantity="total_s", scope="*", text=text)
         rerouted = self._target.rerouted
-        if rerouted and self._timing.steps and self._phase == "forward":
+        if rerouted and self._timing.steps and self._phases.backward is None:
             text = (
                 f"torch runs {len(rerouted)} nn.TransformerEncoderLayer, first {rerouted[0]!r}, fused while it has no "
                 "hooks; latency_s is of the fused path, the layers' numbers are of the parts"
             )
             yield Note(code="hooks_change_path", quantity="total_s", scope="*", text=text)
-        if not self._is_one_phase:
-            text = f"the step is shown as one phase, {self._phase!r}: this version of layerprof does not split it yet"
-            yield Note(code="phases_not_split", quantity="phases", scope="step", text=text)
 
 
 class Measurement(_Passes):
@@ -94,14 +112,14 @@ class Measurement(_Passes):
         call: what a step runs.
         target: the model, resolved.
         options: how to measure.
+        rules: which calls of the model begin which phase of a generation, where it generates.
 
     Attributes:
         current_pass: the pass that is running, or the last one that ran.
     """
 
-    def __init__(self, call: Call, target: Target, options: Options) -> None:
-        is_one_phase = call.function is None and call.method is None and not options.train
-        super().__init__(target, phase="step" if options.train else "forward", is_one_phase=is_one_phase)
+    def __init__(self, call: Call, target: Target, options: Options, rules: PhaseRules | None = None) -> None:
+        super().__init__(target, book_of(target, rules, generates=generates(call), train=options.train))
         self._feed = InputFeed(call.inputs)
         self._runner = StepRunner(checked(call), target, options.clock, self._feed)
         self._options = options
@@ -110,19 +128,24 @@ class Measurement(_Passes):
     def run(self) -> None:
         """Runs the passes that were asked for; the model is afterwards as it was before."""
         with quiet_session(self._target.tree.modules[0], train=self._options.train):
+            if "ops" in self._options.passes:
+                require_no_profiler()
             self.current_pass = "time" if "time" in self._options.passes else "bare"
-            measure_times(self._runner, self._target, self._options, self._timing)
+            measure_times(self._runner, self._target, self._options, self._phases, self._timing)
+            if "ops" in self._options.passes:
+                self._begin_pass("ops")
+                self._ops = OpsRecording(self._target, self._phases).run(self._runner)
             if "flops" in self._options.passes:
                 self._begin_pass("flops")
-                flops = FlopsStep(self._target)
+                flops = FlopsStep(self._target, self._phases)
                 with flops.installed():
                     self._runner.run(flops.paths, around=flops.counter)
                 self._flops = flops.result()
             if "memory" in self._options.passes:
                 self._begin_pass("memory")
-                memory = MemoryStep(self._target, self._feed.tensors())
+                memory = MemoryStep(self._target, self._phases, self._feed.tensors())
                 with memory.installed():
-                    self._runner.run(memory.paths, around=memory.meter.running())
+                    self._runner.run(memory.paths, around=memory.storages.running())
                 self._memory = memory.result()
 
     def _begin_pass(self, name: str) -> None:
@@ -136,33 +159,43 @@ class LoopMeasurement(_Passes):
     Args:
         target: the model, resolved.
         clock: where time comes from.
+        rules: which calls of the model begin which phase of a generation, where it generates.
 
     Attributes:
         steps: how many were finished.
     """
 
-    def __init__(self, target: Target, clock: Clock) -> None:
-        super().__init__(target, phase="step", is_one_phase=False)
+    def __init__(self, target: Target, clock: Clock, rules: PhaseRules | None = None) -> None:
+        is_training = target.tree.modules[0].training
+        super().__init__(target, book_of(target, rules, generates=None, train=None if is_training else False))
         self._timing.is_finished = True  # the caller decides how many steps there are
-        self._loop = LoopSteps(target, clock, self._timing)
+        self._loop = LoopSteps(target, clock, self._phases, self._timing)
         self.steps = 0
 
     @contextmanager
     def block(self, name: str) -> Iterator[None]:
-        """The block of one step of pass ``name``: bare, time, flops or memory."""
+        """The block of one step of pass ``name``: bare, time, ops, flops or memory."""
         blocks = {
             "bare": self._loop.bare,
             "time": self._loop.time,
+            "ops": self._ops_step,
             "flops": self._flops_step,
             "memory": self._memory_step,
         }
-        with blocks[name]():
+        with only_measurement(), blocks[name]():
             yield
         self.steps += 1
 
     @contextmanager
+    def _ops_step(self) -> Iterator[None]:
+        step = OpsRecording(self._target, self._phases)
+        with step.block():
+            yield
+        self._ops = step.result()
+
+    @contextmanager
     def _flops_step(self) -> Iterator[None]:
-        step = FlopsStep(self._target)
+        step = FlopsStep(self._target, self._phases)
         with step.installed():
             step.paths.begin()
             with step.counter:
@@ -171,17 +204,17 @@ class LoopMeasurement(_Passes):
 
     @contextmanager
     def _memory_step(self) -> Iterator[None]:
-        step = MemoryStep(self._target)
+        step = MemoryStep(self._target, self._phases)
         with step.installed():
             step.paths.begin()
-            with step.meter.running():
+            with step.storages.running():
                 yield
         self._memory = step.result()
 
 
 def count_on_fakes(call: Call, target: Target, *, train: bool) -> FlopsPass:
     """FLOPs of one step on tensors without data: nothing is computed and no weight is read."""
-    step = FlopsStep(target)
+    step = FlopsStep(target, book_of(target, None, generates=generates(call), train=train))
     with quiet_session(target.tree.modules[0], train=train), step.installed():
         run_on_fakes(checked(call), target, step.paths, step.counter)
     return step.result()

@@ -6,10 +6,10 @@ warm-up ─▶ bare and time, interleaved ─▶ flops ─▶ memory        each
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
@@ -18,8 +18,11 @@ from layerprof import stats
 from layerprof.attribute import StepEvents, Unseen
 from layerprof.clock import Clock, SystemClock
 from layerprof.errors import InputError
-from layerprof.instruments import Site
+from layerprof.instruments import BackwardFollower, Site, SpanRecorder
 from layerprof.tree import LayerTree
+
+if TYPE_CHECKING:
+    from layerprof.measure.phases import Phases
 
 MIN_REPEATS = 6  # the median's 95 % interval exists from six samples on
 MAX_REPEATS = 200
@@ -81,6 +84,7 @@ class Target:
 
     Attributes:
         tree: its layers.
+        callables: the modules as they are called: what ``torch.compile`` returned in place of what it holds.
         device: of its first parameter, else the CPU.
         timed, counted: sites for the time pass, and for the passes that run compiled code eagerly.
         unseen_timed, unseen_counted: layers that their hooks cannot reach.
@@ -90,6 +94,7 @@ class Target:
     """
 
     tree: LayerTree
+    callables: tuple[nn.Module, ...]
     device: torch.device
     timed: tuple[Site, ...]
     counted: tuple[Site, ...]
@@ -98,6 +103,15 @@ class Target:
     root_is_step: bool
     is_compiled: bool
     rerouted: tuple[str, ...] = ()
+
+    def replaced(self) -> tuple[str, ...]:
+        """Paths of the modules that are no longer in the model."""
+        present = set(map(id, self.tree.modules[0].modules()))
+        return tuple(
+            layer.path
+            for layer, module in zip(self.tree.layers, self.tree.modules, strict=True)
+            if id(module) not in present
+        )
 
 
 @dataclass(slots=True)
@@ -118,6 +132,37 @@ class TimingLog:
         """Half the width of the bare median's interval as a fraction of it, where that is above the goal; else None."""
         width = stats.relative_half_width(self.bare_ns)
         return width if width is not None and width > INTERVAL_GOAL else None
+
+
+class TimedStep:
+    """The time pass's instrument around one step: spans, phases, and backward work where there may be any.
+
+    Args:
+        target: the model, resolved.
+        clock: where time comes from.
+        phases: the account of phases.
+
+    Attributes:
+        recorder: of the calls.
+    """
+
+    def __init__(self, target: Target, clock: Clock, phases: Phases) -> None:
+        self._target = target
+        self._phases = phases
+        self._follower = None if phases.backward is None else BackwardFollower(clock)
+        self.recorder = SpanRecorder(clock, self._follower)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """The block around the step; no hook is left on anything afterwards."""
+        with ExitStack() as stack:
+            if self._follower is not None:
+                stack.callback(self._follower.end)
+            stack.enter_context(self.recorder.installed(self._target.timed))
+            stack.enter_context(self._phases.marked(self.recorder))
+            yield
+            if self._follower is not None:
+                self._phases.ran_backward(self._follower.runs)
 
 
 class Instrument(Protocol):

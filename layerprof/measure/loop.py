@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from layerprof.clock import Clock
-from layerprof.instruments import SpanRecorder
 from layerprof.machine import settle
-from layerprof.measure.base import Target, TimingLog
+from layerprof.measure.base import Target, TimedStep, TimingLog
+
+if TYPE_CHECKING:
+    from layerprof.measure.phases import Phases
 
 
 class LoopSteps:
@@ -17,13 +20,14 @@ class LoopSteps:
     Args:
         target: the model, resolved.
         clock: where time comes from.
+        phases: the account of phases.
         log: where finished steps go.
     """
 
-    def __init__(self, target: Target, clock: Clock, log: TimingLog) -> None:
+    def __init__(self, target: Target, clock: Clock, phases: Phases, log: TimingLog) -> None:
         self._target = target
         self._now_ns = clock.now_ns
-        self._recorder = SpanRecorder(clock)
+        self._timed = TimedStep(target, clock, phases)
         self._log = log
 
     @contextmanager
@@ -38,11 +42,12 @@ class LoopSteps:
     @contextmanager
     def time(self) -> Iterator[None]:
         """The block of a step under the span recorder; one that raises is not kept."""
-        with self._recorder.installed(self._target.timed):
+        recorder = self._timed.recorder
+        with self._timed.installed():
             settle(self._target.device)
-            self._recorder.begin()
+            recorder.begin()
             start_ns = self._now_ns()
             yield
             settle(self._target.device)
             end_ns = self._now_ns()
-        self._log.steps.append(self._recorder.events(start_ns=start_ns, end_ns=end_ns))
+        self._log.steps.append(recorder.events(start_ns=start_ns, end_ns=end_ns))

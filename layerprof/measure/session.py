@@ -1,20 +1,45 @@
-"""Leave no trace: mode, gradients and random state are as before, whatever happened in between."""
+"""Leave no trace: mode, gradients and random state are as before, whatever happened in between; one at a time."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import torch
 from torch import nn
+
+from layerprof.errors import InputError
+
+_is_measuring: ContextVar[bool] = ContextVar("is_measuring", default=False)
+
+
+@contextmanager
+def only_measurement() -> Iterator[None]:
+    """The block of a measurement, in which no other may begin: it would be inside the window of the first.
+
+    Raises:
+        InputError: when one is running around this one.
+    """
+    if _is_measuring.get():
+        raise InputError(
+            "layerprof is measuring already, and this measurement would be part of what it measures; "
+            "begin it after the one around it has ended"
+        )
+    token = _is_measuring.set(True)
+    try:
+        yield
+    finally:
+        _is_measuring.reset(token)
 
 
 @contextmanager
 def quiet_session(model: nn.Module, *, train: bool) -> Iterator[None]:
     """The block in which a model is measured: train or eval mode, gradients on or off, all restored afterwards."""
     with ExitStack() as stack:
+        stack.enter_context(only_measurement())
         stack.enter_context(_random_state())
         stack.enter_context(_mode(model, train=train))
         stack.enter_context(torch.set_grad_enabled(train))

@@ -62,6 +62,7 @@ def resolve(
     modules = tuple(called_as.get(index, module) for index, module in enumerate(tree.modules))
     return Target(
         tree=tree,
+        callables=modules,
         device=_device_of(inner),
         timed=_sites(modules, without=scripted.layers | compiled.layers, is_root_hooked=not root_is_step),
         counted=_sites(modules, without=scripted.layers, is_root_hooked=not root_is_step),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from layerprof import stats
 from layerprof.attribute import StepEvents
-from layerprof.instruments import SpanRecorder
 from layerprof.measure.base import (
     INTERVAL_GOAL,
     MAX_REPEATS,
@@ -20,19 +19,21 @@ from layerprof.measure.base import (
     WARMUP_SECONDS,
     Options,
     Target,
+    TimedStep,
     TimingLog,
 )
 
 if TYPE_CHECKING:
+    from layerprof.measure.phases import Phases
     from layerprof.measure.runner import StepRunner
 
 _NS_PER_S = 1e9
 
 
-def measure_times(runner: StepRunner, target: Target, options: Options, log: TimingLog) -> None:
+def measure_times(runner: StepRunner, target: Target, options: Options, phases: Phases, log: TimingLog) -> None:
     """Warms up, then runs bare and timed steps in turn until there are enough; fills ``log`` as it goes."""
     _warm_up(runner, options, log)
-    timed = _TimedSteps(runner, target, options) if "time" in options.passes else None
+    timed = _TimedSteps(runner, target, options, phases) if "time" in options.passes else None
     if timed is not None and options.warmup != 0:
         timed.run()  # the first hooked step fills caches of its own; it does not count
     began_ns = options.clock.now_ns()
@@ -51,15 +52,14 @@ def measure_times(runner: StepRunner, target: Target, options: Options, log: Tim
 class _TimedSteps:
     """Steps under the span recorder; hooks go on and off around each, outside its window."""
 
-    def __init__(self, runner: StepRunner, target: Target, options: Options) -> None:
+    def __init__(self, runner: StepRunner, target: Target, options: Options, phases: Phases) -> None:
         self._runner = runner
-        self._sites = target.timed
-        self._recorder = SpanRecorder(options.clock)
+        self._timed = TimedStep(target, options.clock, phases)
 
     def run(self) -> StepEvents:
-        with self._recorder.installed(self._sites):
-            start_ns, end_ns = self._runner.run(self._recorder)
-        return self._recorder.events(start_ns=start_ns, end_ns=end_ns)
+        with self._timed.installed():
+            start_ns, end_ns = self._runner.run(self._timed.recorder)
+        return self._timed.recorder.events(start_ns=start_ns, end_ns=end_ns)
 
 
 def _warm_up(runner: StepRunner, options: Options, log: TimingLog) -> None:

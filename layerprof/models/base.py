@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from layerprof.errors import InputError, UnavailableError
-from layerprof.records import PartInfo, Prompt
+from layerprof.records import PartInfo, PhaseRules, Prompt
 from layerprof.tree import wrapped_in
 
 if TYPE_CHECKING:
@@ -79,11 +79,14 @@ class ModelDescription:
         stages: (name, globs over module paths) in order; the first match wins and descendants inherit. None where the
             adapter knows of none. What matches no glob is left to the profiler's stage ``other``.
         parts: dtype, attention and device of each part, as in force.
+        phases: which calls begin which phase of a generation; None for a model that does not generate, or of which
+            the adapter does not know how.
     """
 
     label: str
     stages: tuple[tuple[str, tuple[str, ...]], ...] | None
     parts: tuple[PartInfo, ...]
+    phases: PhaseRules | None = None
 
 
 class ModelAdapter(Protocol):

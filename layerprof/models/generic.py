@@ -31,7 +31,7 @@ from layerprof.models.base import (
     part_info,
     uncompiled,
 )
-from layerprof.records import PartInfo, Prompt
+from layerprof.records import PartInfo, PhaseRules, Prompt
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,7 +78,24 @@ class GenericAdapter:
             part_info(name, name, child) for name, child in inner.named_children() if _has_own_config(child, inner)
         )
         root: PartInfo = part_info("model", "", inner)
-        return ModelDescription(label=config_label(inner), stages=None, parts=(root, *children))
+        phases = _generation_phases(inner)
+        return ModelDescription(label=config_label(inner), stages=None, parts=(root, *children), phases=phases)
+
+
+def _generation_phases(model: nn.Module) -> PhaseRules | None:
+    """How a model of transformers generates: it is called itself for every token, after its encoder if it has one."""
+    can_generate: object = getattr(model, "can_generate", None)
+    if not (callable(can_generate) and can_generate() is True):
+        return None
+    paths = tuple(path for path, module in model.named_modules() if module is _encoder_of(model))
+    return PhaseRules(opened_by=(("encoder", paths),) if paths else (), language="")
+
+
+def _encoder_of(model: nn.Module) -> object | None:
+    """The encoder of an encoder-decoder of transformers."""
+    get_encoder: object = getattr(model, "get_encoder", None)
+    is_encoder_decoder = getattr(getattr(model, "config", None), "is_encoder_decoder", False) is True
+    return get_encoder() if is_encoder_decoder and callable(get_encoder) else None
 
 
 def build(name: str) -> tuple[nn.Module, object | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
 from layerprof.errors import InputError
 from layerprof.measure import Target, resolve, unwrapped
 from layerprof.models import adapter_for
-from layerprof.records import PartInfo, ProfileSpec
+from layerprof.records import PartInfo, PhaseRules, ProfileSpec
 from layerprof.tree import StageRules
 
 PASSES = ("bare", "time", "ops", "flops", "memory", "energy")
@@ -52,10 +53,25 @@ def checked_kwargs(method_kwargs: Mapping[str, object] | None) -> dict[str, obje
     return dict(method_kwargs)
 
 
-def described(
-    model: nn.Module, *, stages: StageRules | None, method: str | None = None, runs_step: bool
-) -> tuple[Target, str, tuple[PartInfo, ...]]:
-    """The model resolved for measuring, with its label and its parts as they are in force.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A model resolved for measuring, and what its adapter says of it.
+
+    Attributes:
+        target: the model, resolved.
+        label: what the record calls it.
+        parts: as they are in force.
+        phases: which calls begin which phase of a generation, or None.
+    """
+
+    target: Target
+    label: str
+    parts: tuple[PartInfo, ...]
+    phases: PhaseRules | None
+
+
+def described(model: nn.Module, *, stages: StageRules | None, method: str | None = None, runs_step: bool) -> Described:
+    """The model resolved for measuring.
 
     Args:
         model: as handed over.
@@ -69,17 +85,15 @@ def described(
     description = adapter_for(inner).describe(inner)
     own = dict(description.stages) if description.stages else None
     target = resolve(model, stages=own if stages is None else stages, method=method, runs_step=runs_step)
-    return target, description.label, description.parts
+    return Described(target=target, label=description.label, parts=description.parts, phases=description.phases)
 
 
-def spec_of(
-    model: nn.Module, target: Target, label: str, parts: tuple[PartInfo, ...], passes: tuple[str, ...]
-) -> ProfileSpec:
+def spec_of(model: nn.Module, known: Described, passes: tuple[str, ...]) -> ProfileSpec:
     """What every profile's spec has."""
     return ProfileSpec(
-        model=label,
+        model=known.label,
         model_type=type(unwrapped(model)).__name__,
         passes=passes,
-        is_compiled=target.is_compiled,
-        parts=parts,
+        is_compiled=known.target.is_compiled,
+        parts=known.parts,
     )

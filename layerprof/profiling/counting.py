@@ -44,15 +44,15 @@ def count_flops(
         A step whose shapes depend on data (a mask that selects rows) cannot be faked; profile it with the flops pass.
     """
     step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
-    target, label, _ = described(model, stages=None, method=method, runs_step=call is None)
+    known = described(model, stages=None, method=method, runs_step=call is None)
     try:
-        counted = count_on_fakes(step, target, train=train)
+        counted = count_on_fakes(step, known.target, train=train)
     except LayerprofError:
         raise
     except Exception as error:
         first_line = next(iter(str(error).splitlines()), "")
         raise MeasurementError(
-            f"{label} cannot be counted on fake tensors ({type(error).__name__}: {first_line}); "
+            f"{known.label} cannot be counted on fake tensors ({type(error).__name__}: {first_line}); "
             'count a real run instead: layerprof.profile(..., passes=("flops",))'
         ) from error
-    return flop_report(counted, target.tree.layers)
+    return flop_report(counted, known.target.tree.layers)

@@ -12,13 +12,13 @@ from torch import nn
 from layerprof.attribute import attribute
 from layerprof.clock import Clock, SystemClock
 from layerprof.errors import InputError
-from layerprof.measure import LoopMeasurement
+from layerprof.measure import LoopMeasurement, require_no_profiler
 from layerprof.profiling.base import checked_passes, described, spec_of
 from layerprof.records import Profile
 from layerprof.tree import StageRules
 
-_PASSES = ("bare", "time", "flops", "memory")  # those that exist for a loop
-_ONCE = ("flops", "memory")  # passes that one step is enough for
+_PASSES = ("bare", "time", "ops", "flops", "memory")  # those that exist for a loop
+_ONCE = ("ops", "flops", "memory")  # passes that one step is enough for
 
 
 class Profiler:
@@ -29,20 +29,21 @@ class Profiler:
 
     Args:
         model: any module, or what ``torch.compile`` returned.
-        passes: of bare, time, flops, memory. One step is enough for flops and for memory; their later turns go to
-            the others. Ops and energy do not exist in this version: their quantities are None, with a note.
+        passes: of bare, time, ops, flops, memory. One step is enough for the last three; their later turns go to the
+            others. Energy does not exist in this version: its quantities are None, with a note.
         stages: name to globs over paths; None takes the model's own, or the top-level children.
         clock: where time comes from; None is the process's performance counter.
 
     Raises:
         InputError: for unknown passes, or none that a loop can have.
+        MeasurementError: for the ops pass while a torch profiler is running.
     """
 
     def __init__(
         self,
         model: nn.Module,
         *,
-        passes: Sequence[str] = ("bare", "time", "flops", "memory"),
+        passes: Sequence[str] = ("bare", "time", "ops", "flops", "memory"),
         stages: StageRules | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -50,9 +51,11 @@ class Profiler:
         self._turns = [name for name in asked if name in _PASSES]
         if not self._turns:
             raise InputError(f"a loop's steps go to {', '.join(_PASSES)}; found {passes!r}")
-        target, label, parts = described(model, stages=stages, runs_step=False)
-        self._measurement = LoopMeasurement(target, clock or SystemClock())
-        self._spec = spec_of(model, target, label, parts, asked)
+        if "ops" in asked:
+            require_no_profiler()
+        known = described(model, stages=stages, runs_step=False)
+        self._measurement = LoopMeasurement(known.target, clock or SystemClock(), known.phases)
+        self._spec = spec_of(model, known, asked)
         self._is_open = False
         self._is_in_step = False
 

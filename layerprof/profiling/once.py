@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+import torch
 from torch import nn
 
 from layerprof.attribute import attribute
@@ -47,8 +48,8 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
         method: the name of a method to call with ``inputs`` instead of the model; it is the root's row then.
         method_kwargs: passed to it beside ``inputs``.
         train: train mode and gradients; ``call`` then does forward, backward and, if it likes, the optimizer's step.
-        passes: of bare, time, ops, flops, memory, energy. Bare always runs. Ops and energy do not exist in this
-            version: their quantities are None, with a note.
+        passes: of bare, time, ops, flops, memory, energy. Bare always runs. Energy does not exist in this version:
+            its quantities are None, with a note.
         warmup: steps before measuring; None is until they stop getting faster, at most 20 steps or 5 s.
         repeats: steps of each timed pass; None is at least 6, then until the median's interval is within 2 % or 10 s
             are over, at most 200.
@@ -63,22 +64,23 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
     Raises:
         InputError: for arguments that make no sense, before anything runs.
         MeasurementError: when the model raised, from its exception; ``partial`` holds the passes that were finished.
+            Also when the ops pass was asked for while a torch profiler is running.
         MeasurementInterruptedError: on Ctrl-C; ``partial`` holds what was measured.
     """
     asked = checked_passes(passes)
     if isinstance(energy, str) and energy != "auto":
         raise InputError(f"energy is 'auto' or None in this version; found {energy!r}")
     step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
-    target, label, parts = described(model, stages=stages, method=method, runs_step=call is None)
+    known = described(model, stages=stages, method=method, runs_step=call is None)
     spec = replace(
-        spec_of(model, target, label, parts, asked),
+        spec_of(model, known, asked),
         method=method,
         train=train,
         warmup=checked_count(warmup, "warmup", least=0),
         repeats=checked_count(repeats, "repeats", least=1),
         inputs=describe_inputs(inputs),
     )
-    with progress_bar(f"profiling {label}", is_shown=progress) as show:
+    with progress_bar(f"profiling {known.label}", is_shown=progress) as show:
         options = Options(
             passes=asked,
             train=train,
@@ -87,7 +89,7 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
             clock=clock or SystemClock(),
             progress=show,
         )
-        return _run(Measurement(step, target, options), spec)
+        return _run(Measurement(step, known.target, options, known.phases), spec)
 
 
 def _run(measurement: Measurement, spec: ProfileSpec) -> Profile:
@@ -109,6 +111,12 @@ def _measurement_error(error: Exception, measurement: Measurement, spec: Profile
     if isinstance(error, LayerprofError):
         return MeasurementError(str(error), partial=partial)
     first_line = next(iter(str(error).splitlines()), "")
+    if isinstance(error, torch.OutOfMemoryError):
+        return MeasurementError(
+            f"the device ran out of memory in the {measurement.current_pass} pass: {first_line}; use a smaller batch, "
+            "or leave that pass out of passes",
+            partial=partial,
+        )
     return MeasurementError(
         f"{spec.model_type} raised {type(error).__name__} in the {measurement.current_pass} pass: {first_line}; "
         "run the step without layerprof to see whether model and inputs fit",

@@ -38,12 +38,21 @@ from layerprof.models.blip2.geometry import meta_model, preset_config, weight_by
 from layerprof.models.blip2.memory import AvailableBytes, require_memory
 from layerprof.models.blip2.processor import attach_processor, offline_processor, processor_of
 from layerprof.models.blip2.weights import fill_randomly
-from layerprof.records import Prompt
+from layerprof.records import PhaseRules, Prompt
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["PRESETS", "STAGES", "Blip2Adapter", "Preset", "offline_processor", "processor_of", "require_query_tokens"]
+__all__ = [
+    "PHASES",
+    "PRESETS",
+    "STAGES",
+    "Blip2Adapter",
+    "Preset",
+    "offline_processor",
+    "processor_of",
+    "require_query_tokens",
+]
 
 STAGES = (
     ("vision.patch_embedding", ("vision_model.embeddings.patch_embedding",)),
@@ -61,6 +70,11 @@ STAGES = (
     ),
     ("language.blocks", ("language_model.model.decoder.layers",)),
     ("language.lm_head", ("language_model.lm_head",)),
+)
+PHASES = PhaseRules(
+    opened_by=(("vision", ("vision_model",)), ("qformer", ("qformer", "language_projection"))),
+    language="language_model",
+    early=("language_model.model.decoder.embed_tokens", "language_model.shared", "language_model.encoder"),
 )
 _PARTS = (
     ("vision", "vision_model"),
@@ -141,7 +155,7 @@ class Blip2Adapter:
         """Stages by the paths of the library's BLIP-2; the final norm and the query tokens are in none."""
         inner = uncompiled(model)
         parts = tuple(part_info(name, path, inner.get_submodule(path)) for name, path in _PARTS)
-        return ModelDescription(label=config_label(inner), stages=STAGES, parts=parts)
+        return ModelDescription(label=config_label(inner), stages=STAGES, parts=parts, phases=PHASES)
 
 
 def require_query_tokens(model: nn.Module) -> None:

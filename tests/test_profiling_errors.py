@@ -102,7 +102,26 @@ def test_what_was_not_reached_is_noted() -> None:
     partial = partial_of(failure_of(Failing(LayerFailedError(), at_step=TIMED_STEPS)))
 
     unfinished = {note.quantity for note in partial.notes if note.code == "pass_not_finished"}
-    assert unfinished == {"output_bytes", "allocated_bytes", "peak_bytes", "memory"}
+    assert unfinished == {
+        "output_bytes",
+        "allocated_bytes",
+        "peak_bytes",
+        "at_peak_bytes",
+        "self_at_peak_bytes",
+        "memory",
+    }
+    assert {getattr(layer, name) for layer in partial.layers for name in unfinished - {"memory"}} == {None}
+
+
+def test_what_was_not_asked_for_is_told_from_what_was_not_reached() -> None:
+    net = Failing(LayerFailedError(), at_step=2)
+
+    with pytest.raises(lp.MeasurementError) as caught:
+        lp.profile(net, net.inputs, clock=net.clock, passes=("flops",), warmup=0, repeats=REPEATS)
+
+    codes = {note.quantity: note.code for note in partial_of(caught.value).notes}
+    assert codes["flops"] == "pass_not_finished"
+    assert codes["total_s"] == codes["peak_bytes"] == "pass_not_asked"
 
 
 @pytest.mark.parametrize("at_step", range(TIMED_STEPS + 1))

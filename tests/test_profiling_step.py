@@ -201,8 +201,13 @@ def test_training_steps_have_gradients_and_their_flops() -> None:
         layer, call=lambda: layer(X).sum().backward(), train=True, passes=("flops",), warmup=0, repeats=1
     )
 
-    assert profile.root.flops == PRODUCT_FLOPS
-    assert profile.unattributed_flops == PRODUCT_FLOPS  # the weight's gradient, X' times the output's
+    flops = {name: part.flops for name, part in profile.root.by_phase.items()}
+    assert flops == {
+        "forward": PRODUCT_FLOPS,
+        "backward": PRODUCT_FLOPS,
+    }  # the weight's gradient, X' times the output's
+    assert (profile.root.calls, profile.root.flops) == (1, 2 * PRODUCT_FLOPS)
+    assert profile.unattributed_flops == 0
 
 
 @pytest.mark.parametrize("train", [False, True])

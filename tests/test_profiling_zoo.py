@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
+from answers import REPEATS, calls_in, failed_checks, profile_of, rows_of
 
 import layerprof as lp
 from layerprof.testing import (
     PRODUCT_FLOPS,
     TICK_S,
     ZOO,
-    Expected,
     KnownNet,
     NestedNet,
     RecursiveNet,
@@ -20,71 +18,29 @@ from layerprof.testing import (
     UnusedNet,
 )
 
-PASSES = ("time", "flops", "memory")
-REPEATS = 3
 
-
-def profile_of(net: KnownNet, *, repeats: int = REPEATS, warmup: int = 1) -> lp.Profile:
-    return lp.profile(net, net.inputs, clock=net.clock, passes=PASSES, warmup=warmup, repeats=repeats)
-
-
-def expected_of(layer: lp.LayerProfile) -> Expected:
-    """A row in the words of an answer, once it is the same in every step."""
-    assert layer.flops is not None
-    assert layer.self_flops is not None
-    return Expected(
-        calls=layer.calls,
-        self_s=_constant(layer.self_s),
-        total_s=_constant(layer.total_s),
-        self_flops=layer.self_flops,
-        flops=layer.flops,
-        concurrent_s=_constant(layer.concurrent_s),
-    )
-
-
-def _constant(distribution: lp.Distribution | None) -> float:
-    assert distribution is not None
-    assert distribution.samples == (distribution.samples[0],) * REPEATS
-    return distribution.samples[0]
-
-
-def calls_in(tree: lp.CallNode | None) -> dict[tuple[str, ...], int]:
-    """Call path to calls, callers first; a top node that stands for the step's range is left out of the paths."""
-    assert tree is not None
-    top = tree if tree.calls else None
-    found = _walk(top, ()) if top else [pair for child in tree.children for pair in _walk(child, ())]
-    return dict(found)
-
-
-def _walk(node: lp.CallNode, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    path = (*above, node.path)
-    yield path, node.calls
-    for child in node.children:
-        yield from _walk(child, path)
-
-
-@pytest.fixture(params=ZOO)
+@pytest.fixture(scope="module", params=ZOO)
 def net(request: pytest.FixtureRequest) -> KnownNet:
     made: KnownNet = request.param()
     return made
 
 
-def test_every_row_is_what_the_net_says(net: KnownNet) -> None:
-    profile = profile_of(net)
-
-    assert {layer.path: expected_of(layer) for layer in profile.layers} == net.answers.layers
-
-
-def test_the_call_tree_is_what_the_net_says(net: KnownNet) -> None:
-    tree = profile_of(net).call_tree
-
-    assert calls_in(tree) == net.answers.calls
+@pytest.fixture(scope="module")
+def profile(net: KnownNet) -> lp.Profile:
+    return profile_of(net)
 
 
-def test_the_books_close_on_every_step(net: KnownNet) -> None:
-    profile = profile_of(net)
+def test_every_row_is_what_the_net_says(net: KnownNet, profile: lp.Profile) -> None:
+    assert rows_of(profile) == net.answers.layers
 
+
+def test_the_call_tree_is_what_the_net_says(net: KnownNet, profile: lp.Profile) -> None:
+    assert calls_in(profile.call_tree) == net.answers.calls
+
+
+def test_the_books_close_on_every_step(net: KnownNet, profile: lp.Profile) -> None:
     step = (net.answers.step_s,) * REPEATS
+
     assert profile.step_s == profile.latency_s == lp.Distribution(samples=step)
     assert profile.unattributed_s == lp.Distribution(samples=(0.0,) * REPEATS)
     assert profile.unattributed_flops == 0
@@ -92,15 +48,15 @@ def test_the_books_close_on_every_step(net: KnownNet) -> None:
     assert profile.uncounted == ()
 
 
-def test_every_check_holds(net: KnownNet) -> None:
-    checks = profile_of(net).checks
-
-    assert [check for check in checks if not check.ok] == []
-    assert {check.name for check in checks} == {
+def test_every_check_holds(profile: lp.Profile) -> None:
+    assert failed_checks(profile) == []
+    assert {check.name for check in profile.checks} == {
         "paths_unique",
         "stages_partition",
         "host_time_books",
         "flops_books",
+        "phase_books",
+        "peak_books",
         "call_tree_nests",
         "call_tree_is_rows",
         "finite_and_non_negative",
@@ -108,16 +64,21 @@ def test_every_check_holds(net: KnownNet) -> None:
     }
 
 
-def test_nothing_is_noted_of_a_net_that_does_the_same_in_every_step(net: KnownNet) -> None:
-    notes = profile_of(net).notes
+def test_nothing_but_what_is_missing_is_noted_of_a_net_that_does_the_same_in_every_step(profile: lp.Profile) -> None:
+    codes = {note.code for note in profile.notes}
+    of_layers = {note.quantity for note in profile.notes if note.scope == "*"}
 
-    assert {note.code for note in notes} == {"not_available"}
+    assert codes == {"not_available", "not_by_phase", "no_device", "pass_not_asked"}
+    assert {getattr(layer, name) for layer in profile.layers for name in of_layers} <= {None, ()}
+    assert [note.scope for note in profile.notes if note.code == "not_by_phase"] == ["phase forward"]
 
 
-def test_a_second_profile_is_the_same(net: KnownNet) -> None:
-    first, second = profile_of(net), profile_of(net)
+def test_a_plain_call_is_one_forward(profile: lp.Profile) -> None:
+    assert [(phase.name, phase.steps) for phase in profile.phases] == [("forward", 1)]
 
-    assert second == first
+
+def test_a_second_profile_is_the_same(net: KnownNet, profile: lp.Profile) -> None:
+    assert profile_of(net) == profile
 
 
 @pytest.mark.parametrize(("warmup", "repeats"), [(0, 1), (0, 2), (1, 6), (2, 5)])

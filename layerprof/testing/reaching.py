@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from layerprof.testing.base import Answers, Expected, FakeClock, KnownNet, Work, expected
+from layerprof.testing.base import Answers, Expected, KnownNet, MovableClock, Work, expected
 
 
 class FunctionalNet(KnownNet):
@@ -19,8 +19,8 @@ class FunctionalNet(KnownNet):
         calls={("",): 1, ("", "left"): 1, ("", "right"): 1},
     )
 
-    def __init__(self) -> None:
-        super().__init__(ticks=2)
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock, ticks=2)
         self.left = Work(self.clock, ticks=2, products=1)
         self.right = Work(self.clock, ticks=3, products=2)
 
@@ -35,7 +35,7 @@ class FunctionalNet(KnownNet):
 class _Holder(Work):
     """A layer with another in it that it never calls."""
 
-    def __init__(self, clock: FakeClock, leaf: Work, *, ticks: int) -> None:
+    def __init__(self, clock: MovableClock, leaf: Work, *, ticks: int) -> None:
         super().__init__(clock, ticks=ticks)
         self.leaf = leaf
 
@@ -54,8 +54,8 @@ class MethodNet(KnownNet):
         calls={("",): 1, ("", "outer.leaf"): 1},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.outer = _Holder(self.clock, Work(self.clock, ticks=2, products=1), ticks=7)
         self.quiet = Work(self.clock, ticks=3, products=3)
         self.table = Work(self.clock, ticks=7)
@@ -78,8 +78,8 @@ class ListNet(KnownNet):
         calls={("",): 1, ("", "child"): 1},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.child = Work(self.clock, ticks=2, products=1)
         self.hidden = [Work(self.clock, ticks=2, products=1), Work(self.clock, ticks=3, products=1)]
 
@@ -103,8 +103,8 @@ class GeneratingNet(KnownNet):
         calls={("",): 1, ("", "encoder"): 1, ("", "decoder"): 3},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.encoder = Work(self.clock, ticks=3, products=2)
         self.decoder = Work(self.clock, ticks=2, products=1)
 

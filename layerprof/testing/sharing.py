@@ -4,22 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from layerprof.testing.base import Answers, Expected, FakeClock, KnownNet, Work, expected
-
-
-class _Caller(Work):
-    """A layer that calls one child, which others may share."""
-
-    def __init__(self, clock: FakeClock, child: Work, *, ticks: int, times: int = 1) -> None:
-        super().__init__(clock, ticks=ticks)
-        self.child = child
-        self._times = times
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.work(x)
-        for _ in range(self._times):
-            x = self.child(x)
-        return x
+from layerprof.testing.base import Answers, Caller, Expected, KnownNet, MovableClock, Work, expected
 
 
 class NestedNet(KnownNet):
@@ -35,9 +20,9 @@ class NestedNet(KnownNet):
         calls={("",): 1, ("", "block"): 1, ("", "block", "block.child"): 1, ("", "head"): 1},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.block = _Caller(self.clock, Work(self.clock, ticks=3, products=1), ticks=2)
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
+        self.block = Caller(self.clock, Work(self.clock, ticks=3, products=1), ticks=2)
         self.head = Work(self.clock, ticks=5, products=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -65,11 +50,11 @@ class SharedNet(KnownNet):
     )
     alias = "right.child"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         shared = Work(self.clock, ticks=3, products=1)
-        self.left = _Caller(self.clock, shared, ticks=2)
-        self.right = _Caller(self.clock, shared, ticks=4, times=2)
+        self.left = Caller(self.clock, shared, ticks=2)
+        self.right = Caller(self.clock, shared, ticks=4, times=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Left, then right."""
@@ -87,8 +72,8 @@ class RepeatedNet(KnownNet):
         calls={("",): 1, ("", "child"): 3},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.child = Work(self.clock, ticks=2, products=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -118,8 +103,8 @@ class RecursiveNet(KnownNet):
         calls={("",): 1, ("", "again"): 1, ("", "again", "again"): 1, ("", "again", "again", "again"): 1},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.again = _Recursion(self.clock, ticks=2, products=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -147,10 +132,10 @@ class TwinsNet(KnownNet):
         },
     )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = _Caller(self.clock, Work(self.clock, ticks=2, products=1), ticks=1)
-        self.second = _Caller(self.clock, Work(self.clock, ticks=4, products=2), ticks=3)
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
+        self.first = Caller(self.clock, Work(self.clock, ticks=2, products=1), ticks=1)
+        self.second = Caller(self.clock, Work(self.clock, ticks=4, products=2), ticks=3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The first, then the second."""
@@ -169,8 +154,8 @@ class UnusedNet(KnownNet):
         calls={("",): 1, ("", "used"): 1},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.used = Work(self.clock, ticks=2, products=1)
         self.unused = Work(self.clock, ticks=7, products=7)
 

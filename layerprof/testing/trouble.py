@@ -13,8 +13,8 @@ from layerprof.testing.base import (
     WIDTH,
     Answers,
     Expected,
-    FakeClock,
     KnownNet,
+    MovableClock,
     Work,
     expected,
 )
@@ -27,7 +27,7 @@ class LayerFailedError(RuntimeError):
 class _Raising(Work):
     """A layer that does its work, calls its child, and raises."""
 
-    def __init__(self, clock: FakeClock, *, ticks: int) -> None:
+    def __init__(self, clock: MovableClock, *, ticks: int) -> None:
         super().__init__(clock, ticks=ticks)
         self.child = Work(clock, ticks=3, products=1)
 
@@ -39,7 +39,7 @@ class _Raising(Work):
 class _Passing(Work):
     """A layer through which its child's exception passes."""
 
-    def __init__(self, clock: FakeClock, *, ticks: int) -> None:
+    def __init__(self, clock: MovableClock, *, ticks: int) -> None:
         super().__init__(clock, ticks=ticks)
         self.raising = _Raising(clock, ticks=2)
 
@@ -67,8 +67,8 @@ class RaisingChildNet(KnownNet):
         },
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.passing = _Passing(self.clock, ticks=1)
         self.sibling = Work(self.clock, ticks=5, products=2)
 
@@ -103,8 +103,8 @@ class ThreadNet(KnownNet):
         calls={("",): 1, ("", "inline"): 1, ("aside",): 1},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.aside = Work(self.clock, ticks=3, products=2)
         self.inline = Work(self.clock, ticks=2, products=1)
 
@@ -138,8 +138,8 @@ class CacheNet(KnownNet):
         calls={("",): 1, ("", "child"): 2},
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: MovableClock | None = None) -> None:
+        super().__init__(clock)
         self.child = Work(self.clock, ticks=2, products=1)
 
     @property

@@ -170,15 +170,6 @@ def profile_of(leaves: Sequence[Leaf], *, has_time: bool = True, model: str = "n
     )
 
 
-def hostile_profile() -> Profile:
-    """A profile whose every name is hostile."""
-    leaves = [
-        Leaf(path="", type_name=HOSTILE, self_s=0.001),
-        Leaf(path=HOSTILE, type_name=HOSTILE, self_s=0.010, self_flops=10),
-    ]
-    return profile_of(leaves, model=HOSTILE)
-
-
 def cell(
     size: int, *, metrics: Mapping[str, float | int | None] | None = None, failure: CellFailure | None = None
 ) -> CellRecord:

@@ -18,7 +18,7 @@ from layerprof.cli.main import main
 from layerprof.models import Blip2Adapter
 
 TINY = ("blip2-tiny", "--text-tokens", "9", "--warmup", "1", "--repeats", "2")
-FILES = {"profile.json", "profile.md", "profile.html", "profile.csv"}
+FILES = {"profile.json", "profile.timeline.npz", "profile.md", "profile.html", "profile.csv"}
 
 MODULE = """
     import torch

@@ -6,19 +6,21 @@ import csv
 import dataclasses
 import io
 import re
+import string
 from typing import cast
 
 import pytest
+from report_phases import PhasedLeaf, op, phased_profile, rich_profile, with_ops, with_owners
 from report_records import NO_ENERGY, UNATTRIBUTED_S, batch_sweep, flop_report, many_blocks, profile_of, two_blocks
 from rich.console import Console
 
 from layerprof.errors import InputError
-from layerprof.records import Check, Profile
+from layerprof.records import Check, PeakOwner, Profile
 from layerprof.report import Format, Record, render
 from layerprof.report.base import to_text
 from layerprof.report.text import TextRenderer, print_record
 from layerprof.units import MISSING
-from layerprof.views import Amount, Column, Row, Table
+from layerprof.views import Amount, Column, Row, Table, phases_table
 
 FORMATS: tuple[Format, ...] = ("text", "markdown", "html", "csv")
 READABLE: tuple[Format, ...] = ("text", "markdown", "html")
@@ -36,7 +38,9 @@ def test_what_is_no_record_is_refused() -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
-    "record", [profile_of(two_blocks()), batch_sweep(), flop_report()], ids=lambda r: type(r).__name__
+    "record",
+    [profile_of(two_blocks()), rich_profile(), batch_sweep(), flop_report()],
+    ids=["profile", "rich", "sweep", "flops"],
 )
 def test_every_record_renders_the_same_twice_and_ends_its_last_line(record: Record, format: Format) -> None:
     first = render(record, format)
@@ -46,11 +50,17 @@ def test_every_record_renders_the_same_twice_and_ends_its_last_line(record: Reco
 
 
 def tree_section(text: str) -> list[str]:
-    return re.split(r"^(?:## )?Layers$", text, flags=re.MULTILINE)[1].splitlines()
+    return section(text, "Layers")
+
+
+def section(text: str, title: str) -> list[str]:
+    """The lines from a table's title to the next table of plain text."""
+    return re.split(rf"^(?:## )?{title}$", text, flags=re.MULTILINE)[1].split("\n\n")[0].splitlines()
 
 
 def markdown_rows(profile: Profile) -> list[list[str]]:
-    lines = tree_section(render(profile, "markdown").split("## Families")[0])
+    document = re.split("^## Layers$", render(profile, "markdown"), flags=re.MULTILINE)[1]
+    lines = document.split("## Families")[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return [rows[0], *rows[2:]]
 
@@ -68,7 +78,7 @@ def test_the_printed_self_times_of_the_markdown_tree_close() -> None:
 
 def test_the_printed_shares_of_the_stages_close_and_the_root_is_the_step_without_the_unattributed() -> None:
     text = render(profile_of(two_blocks()), "text")
-    stages = text[text.index("\nStages\n") : text.index("\nTop layers")].splitlines()
+    stages = section(text, "Stages")
     *parts, step = (float(re.findall(r"([\d.]+) %", line)[0]) for line in stages if " %" in line)
     root, *_, unattributed, whole = (
         float(re.findall(r"([\d.]+) %", line)[0]) for line in tree_section(text) if " %" in line
@@ -166,6 +176,80 @@ def test_a_console_gets_colours_and_the_depth_that_was_asked_for() -> None:
     assert "    fc1" not in stream.getvalue()
 
 
+def test_text_ends_with_the_tree_so_that_it_is_seen_first() -> None:
+    text = render(rich_profile(), "text")
+
+    titles = [
+        "Summary", "Uncounted ops", "Memory at the peak", "Top ops by device time", "Top layers by device self",
+        "Stages", "Phases", "Prefill against decode", "Layers",
+    ]  # fmt: skip
+    places = [text.index(f"{title}\n") for title in titles]
+    assert places == sorted(places)
+
+
+def test_text_of_many_ops_owners_and_layers_shows_a_few_of_each() -> None:
+    parts = {"prefill": (0.001, 1), "decode": (0.001, 1)}
+    wide = [PhasedLeaf(path=f"part_{letter}", by_phase=parts) for letter in string.ascii_lowercase]
+    profile = phased_profile([PhasedLeaf(path="", by_phase=parts), *wide], {"prefill": 1, "decode": 4})
+    profile = with_ops(profile, {leaf.path: [op(f"op_{leaf.path}", self_s=0.001)] for leaf in wide})
+    owners = [PeakOwner(call_path=(leaf.path,), phase="decode", size_bytes=8) for leaf in wide]
+
+    text = render(with_owners(profile, owners), "text")
+
+    assert sum("op_part" in line for line in section(text, "Top ops by self time")) == 8
+    assert sum("part_" in line for line in section(text, "Memory at the peak")) == 5
+    assert sum("part_" in line for line in section(text, "Prefill against decode")) == 14  # and the model
+
+
+@pytest.mark.parametrize("title", ["Phases", "Prefill against decode", "Top ops by device time", "Memory at the peak"])
+def test_the_tables_below_the_tree_fit_a_log(title: str) -> None:
+    assert max(map(len, section(render(rich_profile(), "text"), title))) <= 120
+
+
+def test_text_compares_all_phases_where_no_two_are_a_pair() -> None:
+    leaves = [PhasedLeaf(path="", by_phase={"vision": (0.001, 1)}), PhasedLeaf(path="a", by_phase={"text": (0.002, 1)})]
+
+    text = render(phased_profile(leaves, {"vision": 1, "text": 1}), "text")
+
+    assert "\nLayers by phase\n" in text
+    assert "against backward" not in text
+    assert "against decode" not in text
+
+
+@pytest.mark.parametrize("format", ["markdown", "html"])
+def test_a_document_has_every_view_of_phases_ops_and_memory(format: Format) -> None:
+    text = render(rich_profile(), format)
+
+    for title in ("Phases", "Prefill against decode", "Layers by phase", "Top ops by device time",
+                  "Ops by name by device time", "Memory at the peak"):  # fmt: skip
+        assert title in text
+
+
+def test_the_printed_times_of_the_phases_close() -> None:
+    table = to_text(phases_table(rich_profile()))
+    place = table.names.index("total time")
+
+    *times, step = (float(row.cells[place].text) for row in table.rows)
+
+    assert len(times) == 3
+    assert sum(times) == pytest.approx(step, abs=0.15)  # each to three digits
+
+
+def test_what_did_not_run_prints_the_missing_mark_and_never_a_zero() -> None:
+    line = next(line for line in section(render(rich_profile(), "text"), "Prefill against decode") if "(model)" in line)
+
+    assert set(line.split()[1:]) == {MISSING}
+
+
+@pytest.mark.parametrize("format", READABLE)
+def test_without_a_device_no_column_or_line_speaks_of_one(format: Format) -> None:
+    text = render(rich_profile(has_device=False), format)
+
+    assert "device total" not in text
+    assert "device busy" not in text
+    assert "device self" not in text
+
+
 def csv_rows(record: Record) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(render(record, "csv"))))
 
@@ -189,6 +273,18 @@ def test_the_csv_has_raw_numbers_and_leaves_empty_what_is_missing() -> None:
     assert int(row["flops"]) == layer.flops
     assert row["energy_j"] == ""
     assert row["device_self_s_median"] == ""
+
+
+def test_the_csv_has_columns_for_each_phase_and_for_the_peak() -> None:
+    profile = rich_profile()
+    owning = dataclasses.replace(profile.layers[-1], at_peak_bytes=4096, self_at_peak_bytes=2048)
+
+    rows = csv_rows(dataclasses.replace(profile, layers=(*profile.layers[:-1], owning)))
+
+    assert (rows[-1]["at_peak_bytes"], rows[-1]["self_at_peak_bytes"]) == ("4096", "2048")
+    assert rows[0]["at_peak_bytes"] == ""
+    assert float(rows[-1]["decode.total_s_median"]) == 0.008
+    assert rows[-1]["vision.total_s_median"] == ""
 
 
 def test_the_csv_of_a_sweep_has_a_row_for_every_cell() -> None:

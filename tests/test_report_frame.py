@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas
 import pytest
+from report_phases import rich_profile
 from report_records import UNATTRIBUTED_FLOPS, profile_of, two_blocks
 
 from layerprof.report.frame import to_dataframe
@@ -38,6 +39,25 @@ def test_sums_over_the_frame_are_sums_over_the_layers() -> None:
     assert profile.step_s is not None
     assert profile.unattributed_s is not None
     assert frame["self_s_median"].sum() + profile.unattributed_s.median == pytest.approx(profile.step_s.median)
+
+
+def test_each_of_several_phases_has_columns_and_what_did_not_run_is_missing() -> None:
+    profile = rich_profile()
+
+    frame = to_dataframe(profile)
+
+    decode = profile["lm.layers.0.fc"].by_phase["decode"]
+    assert decode.total_s is not None
+    assert frame.loc["lm.layers.0.fc", "decode.total_s_median"] == decode.total_s.median
+    assert frame.loc["lm.layers.0.fc", "decode.flops"] == decode.flops
+    assert frame[["decode.calls", "decode.total_s_median"]].isna().loc["vision"].all()
+
+
+def test_bytes_at_the_peak_are_whole_numbers() -> None:
+    frame = to_dataframe(rich_profile())
+
+    assert frame["at_peak_bytes"].isna().all()  # this record names owners by place, not by layer
+    assert pandas.api.types.is_integer_dtype(frame["self_at_peak_bytes"])
 
 
 def test_what_is_missing_is_not_zero_and_stays_numeric() -> None:

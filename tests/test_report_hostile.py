@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
-from report_records import HOSTILE, batch_sweep, hostile_profile
+from report_phases import hostile_profile
+from report_records import HOSTILE, batch_sweep
 
 from layerprof.report import Format, Record, render
 from layerprof.report.base import inert
@@ -35,6 +36,34 @@ def test_no_script_tag_survives(record: Record, format: Format) -> None:
 
     assert "<script" not in rendered
     assert "&lt;script&gt;" in rendered
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "html"])
+def test_ops_kernels_phases_and_owners_are_shown_and_inert(format: Format) -> None:
+    titles = ("Phases", "Prefill against decode", "Top ops by device time", "Memory at the peak")
+
+    rendered = render(hostile_profile(), format)
+
+    assert all(title in rendered for title in titles)
+    assert "\\u202e" in rendered.replace("\\\\", "\\")  # made visible, in Markdown behind an escaped backslash
+
+
+def test_the_kernels_of_an_op_are_escaped_in_the_page() -> None:
+    page = render(hostile_profile(), "html")
+
+    assert "_kernel" in page
+    assert "<script" not in page
+
+
+def test_a_phase_is_no_formula_in_the_heading_of_a_spreadsheet() -> None:
+    profile = hostile_profile()
+    named = dataclasses.replace(profile.phases[-1], name="=cmd()")
+
+    text = render(dataclasses.replace(profile, phases=(*profile.phases[:-1], named)), "csv")
+
+    header = next(csv.reader(io.StringIO(text)))
+    assert "'=cmd().calls" in header
+    assert not [name for name in header if name.startswith("=")]
 
 
 def test_rich_markup_is_printed_as_it_is() -> None:

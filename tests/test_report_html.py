@@ -6,7 +6,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from report_records import batch_sweep, flop_report, hostile_profile, many_blocks, profile_of, two_blocks
+from report_phases import hostile_profile, rich_profile
+from report_records import batch_sweep, flop_report, many_blocks, profile_of, two_blocks
 
 from layerprof.report import Record, render
 from layerprof.report.base import to_text
@@ -40,15 +41,22 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-RECORDS: tuple[Record, ...] = (profile_of(two_blocks()), hostile_profile(), batch_sweep(), flop_report())
+RECORDS: tuple[Record, ...] = (
+    profile_of(two_blocks()),
+    rich_profile(),
+    hostile_profile(),
+    batch_sweep(),
+    flop_report(),
+)
+NAMES = ("profile", "rich", "hostile", "sweep", "flops")
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=["profile", "hostile", "sweep", "flops"])
+@pytest.mark.parametrize("record", RECORDS, ids=NAMES)
 def test_every_tag_that_opens_closes(record: Record) -> None:
     assert Page(render(record, "html")).open == []
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=["profile", "hostile", "sweep", "flops"])
+@pytest.mark.parametrize("record", RECORDS, ids=NAMES)
 def test_nothing_is_loaded_and_nothing_runs(record: Record) -> None:
     text = render(record, "html")
 
@@ -88,6 +96,18 @@ def test_a_layer_is_nested_as_deep_as_its_path() -> None:
     parents = {layer.path.rpartition(".")[0] for layer in profile.layers if layer.path}
     assert page.most_details == max(layer.depth for layer in profile.layers)
     assert page.tags.count("details") == len(parents)
+
+
+def test_the_ops_of_a_family_of_layers_fold_out_and_are_closed_at_first() -> None:
+    text = render(rich_profile(), "html")
+
+    folds = re.findall(r'<details class="fold"><summary>(.*?)</summary>', text)
+    assert folds == ["vision", "lm.layers.*.fc (2×)"]
+    assert "aten::addmm_kernel" in text
+
+
+def test_without_ops_nothing_folds_out_but_the_tree() -> None:
+    assert "Ops by layer" not in render(profile_of(two_blocks()), "html")
 
 
 def test_what_the_tree_opens_it_closes() -> None:

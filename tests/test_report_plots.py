@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
+from report_phases import generation_profile, hostile_profile
 from report_records import NO_ENERGY, UNATTRIBUTED_S, batch_metrics, batch_sweep, cell, profile_of, two_blocks
 
 from layerprof.errors import InputError
 from layerprof.records import PlanRecord, SweepRecord
-from layerprof.report.plots import latency_energy_plot, save_figure, stage_bars
+from layerprof.report.plots import latency_energy_plot, phase_bars, save_figure, stage_bars
 
 
 def heights(axes: Axes) -> list[float]:
@@ -105,6 +106,33 @@ def test_the_stages_and_the_rest_stack_up_to_the_step() -> None:
 def test_stages_without_time_are_refused() -> None:
     with pytest.raises(InputError, match="no time of its stages"):
         stage_bars(profile_of(two_blocks(), has_time=False))
+
+
+def test_the_stages_stack_up_to_each_phase() -> None:
+    profile = generation_profile()
+
+    axes = phase_bars(profile).axes[0]
+
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    ends = [0.0] * len(names)
+    for bar in axes.patches:
+        ends[round(bar.get_y() + bar.get_height() / 2)] += bar.get_width()  # type: ignore[attr-defined]
+    assert names == [phase.name for phase in profile.phases]
+    assert ends == pytest.approx([1000 * phase.total_s.median for phase in profile.phases if phase.total_s])
+
+
+def test_a_hostile_name_of_a_phase_is_drawn_as_plain_text(tmp_path: Path) -> None:
+    figure = phase_bars(hostile_profile())
+
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+    assert not any("\u202e" in name for name in names)
+    assert save_figure(figure, tmp_path / "plot.svg").stat().st_size > 0  # mathtext would have raised
+
+
+def test_a_step_of_one_phase_has_no_bars_of_phases() -> None:
+    with pytest.raises(InputError, match="no times of several phases"):
+        phase_bars(profile_of(two_blocks()))
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])

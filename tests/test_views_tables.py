@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from report_phases import rich_profile
 from report_records import (
     NO_ENERGY,
     UNATTRIBUTED_FLOPS,
@@ -12,11 +13,10 @@ from report_records import (
     flop_report,
     many_blocks,
     profile_of,
-    steady,
     two_blocks,
 )
 
-from layerprof.records import Check, Energy, Note, PhaseProfile, UncountedOp
+from layerprof.records import Check, Energy, Note, UncountedOp
 from layerprof.views import (
     LAYER_COLUMNS,
     Amount,
@@ -28,8 +28,8 @@ from layerprof.views import (
     flop_layers_table,
     flop_ops_table,
     flop_totals_table,
+    layer_columns,
     notes_table,
-    phases_table,
     stages_table,
     summary_table,
     top_table,
@@ -101,17 +101,6 @@ def test_a_profile_without_stages_has_an_empty_table() -> None:
     assert stages_table(profile).rows == ()
 
 
-def test_phases_show_how_often_they_ran() -> None:
-    phases = (
-        PhaseProfile(name="prefill", steps=1, calls=7, total_s=steady(0.03)),
-        PhaseProfile(name="decode", steps=8, calls=56, total_s=steady(0.04)),
-    )
-
-    table = phases_table(dataclasses.replace(profile_of(two_blocks()), phases=phases))
-
-    assert cells(table, "decode") == {"phase": "decode", "runs": 8, "calls": 56, "total time": 0.04}
-
-
 def test_the_top_layers_are_ranked_by_self_time() -> None:
     table = top_table(profile_of(two_blocks()), count=3)
 
@@ -175,6 +164,26 @@ def test_the_summary_says_how_an_energy_was_got() -> None:
     assert line["remark"] == "per step, measured by nvml_energy over 10 s"
 
 
+def test_the_summary_tells_sum_busy_and_span_of_the_device_apart() -> None:
+    profile = rich_profile()
+
+    table = summary_table(profile)
+
+    values = {name: cells(table, f"device {name}")["value"] for name in ("total", "busy", "span", "idle")}
+    assert profile.device_total_s and profile.device_busy_s and profile.device_span_s
+    assert values["total"] == Amount(value=profile.device_total_s.mean, quantity="s")
+    assert values["busy"] == Amount(value=profile.device_busy_s.mean, quantity="s")
+    assert values["span"] == Amount(value=profile.device_span_s.mean, quantity="s")
+    assert values["idle"] == Amount(value=profile.device_span_s.mean - profile.device_busy_s.mean, quantity="s")
+    assert len({cells(table, f"device {name}")["remark"] for name in values}) == len(values)
+
+
+def test_the_summary_says_nothing_of_a_device_that_was_not_measured() -> None:
+    table = summary_table(rich_profile(has_device=False))
+
+    assert not [row for row in table.rows if str(row.cells[0]).startswith("device ")]
+
+
 def test_the_summary_names_a_check_that_failed() -> None:
     failed = Check(name="flops_books", ok=False, detail="off by 3")
 
@@ -227,3 +236,22 @@ def test_flat_columns_have_unique_names() -> None:
 
     assert len(names) == len(set(names))
     assert {"path", "calls", "total_s_median", "self_s_median", "flops", "peak_bytes", "energy_j"} <= set(names)
+    assert names[-2:] == ["at_peak_bytes", "self_at_peak_bytes"]  # new ones are added at the end
+
+
+def test_flat_rows_have_columns_for_each_of_several_phases() -> None:
+    profile = rich_profile()
+    columns = {column.name: column for column in layer_columns(profile)}
+
+    vision, block = profile["vision"], profile["lm.layers.0.fc"]
+
+    decode = block.by_phase["decode"]
+    assert decode.total_s is not None
+    assert columns["decode.total_s_median"].read(block) == decode.total_s.median
+    assert columns["decode.flops"].read(block) == decode.flops
+    assert columns["decode.calls"].read(vision) is None  # it did not run
+    assert columns["decode.total_s_median"].read(vision) is None
+
+
+def test_flat_rows_of_one_phase_have_the_columns_of_every_profile() -> None:
+    assert layer_columns(profile_of(two_blocks())) == LAYER_COLUMNS

@@ -84,7 +84,7 @@ def _passes() -> Iterator[Fact]:
     yield "pass time", _YES, "host time of every layer, by hooks"
     yield "pass flops", _YES, "FLOPs of every layer, by formula"
     yield "pass memory", _YES, "bytes of every layer, by allocation"
-    yield "pass ops", _NO, f"kernel times and ops of every layer: {_LATER}"
+    yield "pass ops", _YES, "ops of every layer, and on CUDA its kernels, by torch's profiler"
     yield "pass energy", _NO, f"joules: {_LATER}"
 
 

@@ -26,12 +26,14 @@ from layerprof.cli.base import (
 from layerprof.errors import InputError, MeasurementError
 from layerprof.output import save
 from layerprof.report.text import print_record
+from layerprof.store import timeline_path
 
 if TYPE_CHECKING:
     from layerprof.records import AxisValue, Profile
     from layerprof.sweeping.base import Settings
 
 _FILES = ("profile.json", "profile.md", "profile.html", "profile.csv")
+_TIMELINE_FILE = "profile.timeline.npz"  # beside profile.json, where the ops pass ran
 _PARTIAL_FILE = "profile.partial.json"  # beside a whole profile that an earlier run left, never in its place
 _NEW_TOKENS = 8  # of a generation, where none are asked for
 
@@ -48,7 +50,7 @@ Method = Annotated[str | None, typer.Option(help="Call this method, such as gene
 NewTokens = Annotated[
     int | None, typer.Option("--max-new-tokens", help="Tokens that generate makes, exactly.", show_default="8")
 ]
-Passes = Annotated[str, typer.Option(help="Of time, flops, memory; the bare pass always runs.")]
+Passes = Annotated[str, typer.Option(help="Of time, ops, flops, memory; the bare pass always runs.")]
 Warmup = Annotated[int | None, typer.Option(help="Steps before measuring.", show_default="until steady")]
 Repeats = Annotated[int | None, typer.Option(help="Measured steps of each pass.", show_default="until steady")]
 Depth = Annotated[int | None, typer.Option(min=0, help="Levels of the tree to print.", show_default="all")]
@@ -76,7 +78,7 @@ def profile(
     image_size: ImageSize = None,
     method: Method = None,
     max_new_tokens: NewTokens = None,
-    passes: Passes = "time,flops,memory",
+    passes: Passes = "time,ops,flops,memory",
     warmup: Warmup = None,
     repeats: Repeats = None,
     weights: Weights = None,
@@ -96,7 +98,7 @@ def profile(
     loading = {"device": device, "dtype": dtype, "weights": weights, "seed": seed}
     steps = {"warmup": warmup, "repeats": repeats}
     if out is not None:
-        require_place(out, (*_FILES, _PARTIAL_FILE))
+        require_place(out, (*_FILES, _TIMELINE_FILE, _PARTIAL_FILE))
     request = _Request(
         model=model,
         settings=_settings(model, {**inputs, **loading, **steps}),
@@ -180,10 +182,12 @@ def _finish(record: Profile, *, depth: int | None, out: Path | None) -> int:
     if out is not None:
         for name in _FILES:
             save(record, out / name)
-        (out / _PARTIAL_FILE).unlink(missing_ok=True)
+        for leftover in (out / _PARTIAL_FILE, timeline_path(out / _PARTIAL_FILE)):
+            leftover.unlink(missing_ok=True)
     print_record(record, console(), max_depth=depth)
     if out is not None:
-        say_saved(out, [out / name for name in _FILES])
+        saved = (*_FILES, *([_TIMELINE_FILE] if record.timeline is not None else []))
+        say_saved(out, [out / name for name in saved])
     failed = [check for check in record.checks if not check.ok]
     for check in failed:
         complain(f"{check.name}: {check.detail}", kind="check failed")

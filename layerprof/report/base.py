@@ -27,10 +27,16 @@ from layerprof.views import (
     flop_layers_table,
     flop_ops_table,
     flop_totals_table,
+    narrowed,
     notes_table,
+    op_names_table,
+    peak_owners_table,
+    phase_contrast_table,
+    phase_layers_table,
     phases_table,
     stages_table,
     summary_table,
+    top_ops_table,
     top_table,
     tree_table,
     uncounted_table,
@@ -38,6 +44,9 @@ from layerprof.views import (
 
 Record = Profile | SweepRecord | FlopReport
 
+_BRIEF_PHASE_LAYERS, _BRIEF_OPS, _BRIEF_OWNERS = 15, 8, 5  # rows: a terminal's table is read without scrolling
+_BRIEF_WIDTHS = {"op": 24, "shapes": 20, "layer": 36, "called from": 36}  # characters, for lines of 120
+_FULL_OPS = 30  # rows; the HTML report has all ops below it
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, bidi and zero-width, line separators
 
 
@@ -77,25 +86,55 @@ def brief_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Tab
     failed = [check for check in profile.checks if not check.ok]
     return _filled(
         summary_table(profile),
-        *([phases_table(profile)] if len(profile.phases) > 1 else []),
-        stages_table(profile),
-        top_table(profile),
-        uncounted_table(profile.uncounted),
         checks_table(failed),
+        uncounted_table(profile.uncounted),
+        narrowed(peak_owners_table(profile, count=_BRIEF_OWNERS), widths=_BRIEF_WIDTHS),
+        _brief_ops(profile),
+        top_table(profile),
+        stages_table(profile),
+        phases_table(profile),
+        _brief_phase_layers(profile, max_depth=max_depth),
         tree_table(profile, max_depth=max_depth),
     )
+
+
+def _brief_phase_layers(profile: Profile, *, max_depth: int | None) -> Table:
+    """The two phases to compare, else all of them: the tree says the same of phases that share no layer."""
+    contrast = phase_contrast_table(profile, max_depth=max_depth, most_rows=_BRIEF_PHASE_LAYERS)
+    if contrast.rows:
+        return contrast
+    return phase_layers_table(profile, max_depth=max_depth, most_rows=_BRIEF_PHASE_LAYERS)
+
+
+def _brief_ops(profile: Profile) -> Table:
+    """The top ops by the one time that ranks them; a family's name tells that it is of several layers."""
+    table = top_ops_table(profile, count=_BRIEF_OPS)
+    has_device = any(column.name == "device time" for column in table.columns)
+    return narrowed(table, widths=_BRIEF_WIDTHS, without=("layers", *(("self time",) if has_device else ())))
 
 
 def full_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Table, ...]:
     """What a document shows: everything, from the whole to the parts."""
     return _filled(
-        summary_table(profile),
-        *([phases_table(profile)] if len(profile.phases) > 1 else []),
-        stages_table(profile),
-        top_table(profile),
+        *opening_tables(profile, max_depth=max_depth),
         tree_table(profile, max_depth=max_depth),
         families_table(profile),
         *evidence_tables(profile),
+    )
+
+
+def opening_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Table, ...]:
+    """What stands before the tree in a document."""
+    return _filled(
+        summary_table(profile),
+        phases_table(profile),
+        stages_table(profile),
+        top_table(profile),
+        phase_contrast_table(profile, max_depth=max_depth),
+        phase_layers_table(profile, max_depth=max_depth),
+        top_ops_table(profile, count=_FULL_OPS),
+        op_names_table(profile, count=_FULL_OPS),
+        peak_owners_table(profile),
     )
 
 

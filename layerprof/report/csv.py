@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from layerprof.records import CellRecord, FlopReport, Profile, SweepRecord
 from layerprof.report.base import inert
-from layerprof.views import LAYER_COLUMNS, Scalar
+from layerprof.views import Scalar, layer_columns
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _OUTCOME_COLUMNS = ("id", "status", "failure_kind", "failure_text")
@@ -25,8 +25,9 @@ class CsvRenderer:
 
     def profile(self, record: Profile) -> str:
         """One row a layer, in definition order; the root's path is empty."""
-        rows = ([column.read(layer) for column in LAYER_COLUMNS] for layer in record.layers)
-        return _csv_text([column.name for column in LAYER_COLUMNS], rows)
+        columns = layer_columns(record)
+        rows = ([column.read(layer) for column in columns] for layer in record.layers)
+        return _csv_text([column.name for column in columns], rows)
 
     def sweep(self, record: SweepRecord) -> str:
         """One row a cell, in the plan's order: its outcome, its axes, its metrics, and its notes."""

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING
 
 from layerprof import __version__
 from layerprof.records import FlopReport, Profile, SweepRecord
-from layerprof.report.base import TextRow, TextTable, evidence_tables, flop_tables, inert, to_text
+from layerprof.report.base import TextRow, TextTable, evidence_tables, flop_tables, inert, opening_tables, to_text
 from layerprof.views import (
     Table,
     families_table,
-    phases_table,
-    stages_table,
-    summary_table,
+    layer_ops_tables,
     sweep_table,
-    top_table,
     tree_table,
 )
 
@@ -53,11 +50,14 @@ class HtmlRenderer:
     """Renders to one HTML page."""
 
     def profile(self, record: Profile) -> str:
-        """All views of a profile; the tree has a line for every layer, the families fold them."""
-        phases = (phases_table(record),) if len(record.phases) > 1 else ()
-        before = (summary_table(record), *phases, stages_table(record), top_table(record))
-        after = (families_table(record), *evidence_tables(record))
-        return _page(f"Profile of {record.spec.model}", before, tree=tree_table(record, is_folded=False), after=after)
+        """All views of a profile; the tree has a line for every layer, the families and their ops fold them."""
+        return _page(
+            f"Profile of {record.spec.model}",
+            opening_tables(record),
+            tree=tree_table(record, is_folded=False),
+            folds=layer_ops_tables(record),
+            after=(families_table(record), *evidence_tables(record)),
+        )
 
     def sweep(self, record: SweepRecord) -> str:
         """The plan's table."""
@@ -68,7 +68,14 @@ class HtmlRenderer:
         return _page("FLOP count", flop_tables(record))
 
 
-def _page(title: str, before: Sequence[Table], *, tree: Table | None = None, after: Sequence[Table] = ()) -> str:
+def _page(
+    title: str,
+    before: Sequence[Table],
+    *,
+    tree: Table | None = None,
+    folds: Sequence[Table] = (),
+    after: Sequence[Table] = (),
+) -> str:
     tree_text = None if tree is None else to_text(tree)
     return _template().render(
         title=inert(title),
@@ -76,6 +83,7 @@ def _page(title: str, before: Sequence[Table], *, tree: Table | None = None, aft
         before=[to_text(table) for table in before if table.rows],
         tree=tree_text,
         lines=() if tree_text is None else tree_lines(tree_text),
+        folds=[to_text(table) for table in folds],
         after=[to_text(table) for table in after if table.rows],
     )
 

@@ -3,9 +3,14 @@
 from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table, middle_steps, typical
 from layerprof.views.checks import checks_table, notes_table, uncounted_table
 from layerprof.views.families import families_table
-from layerprof.views.flat import LAYER_COLUMNS, FlatColumn, Scalar
+from layerprof.views.flat import LAYER_COLUMNS, FlatColumn, Scalar, layer_columns
 from layerprof.views.flops import flop_layers_table, flop_ops_table, flop_totals_table
-from layerprof.views.stages import phases_table, stages_table
+from layerprof.views.narrow import narrowed
+from layerprof.views.ops import layer_ops_tables, op_names_table, top_ops_table
+from layerprof.views.peak import peak_owners_table
+from layerprof.views.phase_layers import phase_contrast_table, phase_layers_table
+from layerprof.views.phases import phases_table
+from layerprof.views.stages import stages_table
 from layerprof.views.summary import summary_table
 from layerprof.views.sweep import sweep_table
 from layerprof.views.top import top_table
@@ -26,12 +31,20 @@ __all__ = [
     "flop_layers_table",
     "flop_ops_table",
     "flop_totals_table",
+    "layer_columns",
+    "layer_ops_tables",
     "middle_steps",
+    "narrowed",
     "notes_table",
+    "op_names_table",
+    "peak_owners_table",
+    "phase_contrast_table",
+    "phase_layers_table",
     "phases_table",
     "stages_table",
     "summary_table",
     "sweep_table",
+    "top_ops_table",
     "top_table",
     "tree_table",
     "typical",

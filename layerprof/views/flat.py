@@ -1,7 +1,8 @@
 """One flat row a layer: every scalar of it under a stable name, for spreadsheets and data frames.
 
 A distribution ``total_s`` becomes ``total_s_median`` and the ends of its 95 % interval; an energy becomes its joules
-with how they were got. The order of the columns is part of the contract: new ones are added at the end.
+with how they were got. The order of the columns is part of the contract: new ones are added at the end. A record of
+several phases has a few more columns for each, such as ``decode.total_s_median``, empty where the layer did not run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from layerprof.records import Distribution, Energy, LayerProfile
+from layerprof.records import Distribution, Energy, LayerProfile, Profile
 
 Scalar = str | int | float | bool | None
 
@@ -28,6 +29,9 @@ _INTEGERS = (
     "peak_bytes",
 )
 _ENERGIES = ("energy", "self_energy")
+_LATER_INTEGERS = ("at_peak_bytes", "self_at_peak_bytes")
+_PHASE_DISTRIBUTIONS = ("total_s", "self_s", "device_total_s", "device_self_s")
+_PHASE_INTEGERS = ("calls", "flops", "self_flops")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,4 +116,24 @@ LAYER_COLUMNS: tuple[FlatColumn, ...] = (
     _text("provenance"),
     FlatColumn(name="shared", kind="flag", read=lambda layer: layer.shared),
     FlatColumn(name="aliases", kind="text", read=lambda layer: " ".join(layer.aliases)),
+    *map(_integer, _LATER_INTEGERS),
 )
+
+
+def layer_columns(profile: Profile) -> tuple[FlatColumn, ...]:
+    """The columns of a profile's flat rows: those of every profile, and those of its phases where it has several."""
+    phases = profile.phases if len(profile.phases) > 1 else ()
+    return (*LAYER_COLUMNS, *(column for phase in phases for column in _phase_columns(phase.name)))
+
+
+def _phase_columns(phase: str) -> tuple[FlatColumn, ...]:
+    integers = [_phase_column(phase, name, "integer") for name in _PHASE_INTEGERS]
+    return (*integers, *(_phase_column(phase, name, "float") for name in _PHASE_DISTRIBUTIONS))
+
+
+def _phase_column(phase: str, name: str, kind: Literal["integer", "float"]) -> FlatColumn:
+    def read(layer: LayerProfile) -> Scalar:
+        value = getattr(layer.by_phase.get(phase), name, None)
+        return value.median if isinstance(value, Distribution) else _scalar(value)
+
+    return FlatColumn(name=f"{phase}.{name}{'_median' if kind == 'float' else ''}", kind=kind, read=read)

@@ -1,4 +1,4 @@
-"""The stages (groups of layers that add up to the step) and the phases (parts of the step in time)."""
+"""The stages: groups of layers that add up to the step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ _STAGE_METRICS = (
     "peak_bytes",
     "self_energy",
 )
-_PHASE_METRICS = ("calls", "total_s", "device_self_s", "flops", "energy")
 
 
 def stages_table(profile: Profile) -> Table:
@@ -57,21 +56,3 @@ def _shared_footnotes(profile: Profile) -> tuple[str, ...]:
     if all(stage.param_count != 0 or stage.name not in holding for stage in profile.stages):
         return ()
     return ("params: a parameter that layers share counts for the first of them, so that stages add up to the model.",)
-
-
-def phases_table(profile: Profile) -> Table:
-    """One row a phase: how often it ran in a step, and what it took."""
-    available = layer_metrics(profile)
-    metrics = measured([available[name] for name in _PHASE_METRICS], profile.phases)
-    return Table(
-        title="Phases",
-        columns=(
-            Column(name="phase", align="left"),
-            Column(name="runs", quantity="integer"),
-            *(metric.column for metric in metrics),
-        ),
-        rows=tuple(
-            Row(cells=(phase.name, phase.steps, *(metric.over([phase]) for metric in metrics)))
-            for phase in profile.phases
-        ),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from layerprof.records import Distribution, Energy, Environment, Note, Profile, ProfileSpec
-from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table, typical
 
 _Line = tuple[str, Cell, str]  # what, how much, remark
 
@@ -15,6 +15,7 @@ def summary_table(profile: Profile) -> Table:
     lines = (
         *_model_lines(profile.spec),
         *_time_lines(profile),
+        *_device_lines(profile),
         *_work_lines(profile),
         *_memory_lines(profile),
         _energy_line(profile.root.energy, profile.notes),
@@ -53,6 +54,20 @@ def _time_lines(profile: Profile) -> Iterator[_Line]:
             quantity="share",
         )
         yield f"overhead of {overhead.pass_name}", extra, "added to a step, against bare steps in turn with it"
+
+
+def _device_lines(profile: Profile) -> Iterator[_Line]:
+    """Sum, busy union and span, which are three numbers; means, so that span minus busy is the idle time."""
+    busy_s, span_s = profile.device_busy_s, profile.device_span_s
+    for name, value, meaning in (
+        ("device total", profile.device_total_s, "sum of the durations of kernels, copies and fills: overlaps add up"),
+        ("device busy", busy_s, "time in which anything ran: an overlap counts once"),
+        ("device span", span_s, "from the first one's start to the last one's end"),
+    ):
+        if value is not None:
+            yield name, _amount(typical(value, ()), "s"), f"{meaning}; mean of {value.n}"
+    if busy_s is not None and span_s is not None:
+        yield "device idle", _amount(typical(span_s, ()) - typical(busy_s, ()), "s"), "span minus busy: the gaps"
 
 
 def _distribution_line(name: str, value: Distribution | None, how: str, notes: tuple[Note, ...]) -> _Line:

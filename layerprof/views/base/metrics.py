@@ -1,7 +1,4 @@
-"""What every view is made of: inert tables of raw values, and the measured columns that the views of layers share.
-
-A `Table` holds numbers, not text: a report turns a whole column into text at once, so that its rows share one scale and
-all formats agree. A cell that was not measured is None; a cell that makes no sense in its row is "".
+"""The measured columns that the views of layers, stages, phases and ops share, and the rows that close their books.
 
 The closing rows keep the books in sight: in every column of ``self`` quantities
 
@@ -15,16 +12,13 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from layerprof.records import Distribution, Energy, Profile, Quantities
-from layerprof.units import Quantity
+from layerprof.records import Distribution, Energy, LayerProfile, OpProfile, Profile, Quantities
+from layerprof.views.base.base import Cell, Column, ColumnQuantity, Row
 
-ColumnQuantity = Quantity | Literal["share", "integer"] | None
-Role = Literal["body", "closing", "problem"]
-
+DECODE = "decode"  # the phase whose runs are tokens
 CLOSING_LABELS = ("(on other threads)", "(unattributed)", "step")
 # What a footnote calls a missing quantity, then the names by which notes speak of it.
 _TIME = ("time", "total_s", "self_s", "step_s")
@@ -34,78 +28,8 @@ _MEMORY = ("memory", "peak_bytes", "memory")
 _ENERGY = ("energy", "energy", "self_energy")
 _ADDING_ATTRIBUTES = frozenset({"self_s", "device_self_s", "self_flops"})
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amount:
-    """A number with its interval, or with a unit of its own.
-
-    Attributes:
-        value: in the base unit of its quantity.
-        low, high: the ends of its 95 % interval, or None.
-        quantity: where it differs from its column's, as in a list of unlike numbers.
-    """
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    quantity: ColumnQuantity = None
-
-
-Cell = str | int | float | Amount | None
 _Value = Distribution | Energy | int | float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A table's column.
-
-    Attributes:
-        name: of what it holds, without the unit.
-        quantity: decides the unit; ``share`` is a fraction shown in percent, ``integer`` is never scaled, None is text.
-        align: the side its cells stand on.
-    """
-
-    name: str
-    quantity: ColumnQuantity = None
-    align: Literal["left", "right"] = "right"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A table's row.
-
-    Attributes:
-        cells: one for each column.
-        depth: how far the first cell is indented.
-        role: ``closing`` rows sum up the body; ``problem`` rows are what went wrong.
-    """
-
-    cells: tuple[Cell, ...]
-    depth: int = 0
-    role: Role = "body"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A titled table of raw values.
-
-    Attributes:
-        title: one line.
-        columns, rows: of equal width.
-        footnotes: sentences below it, such as why a column is missing.
-
-    Raises:
-        ValueError: when a row has more or fewer cells than there are columns.
-    """
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    footnotes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if any(len(row.cells) != len(self.columns) for row in self.rows):
-            raise ValueError(f"a row of the table {self.title!r} does not have {len(self.columns)} cells")
+Measured = Quantities | OpProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +49,7 @@ class Closing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A measured column of a table of layers, stages or phases.
+    """A measured column of a table of layers, stages, phases or ops.
 
     Attributes:
         column: its heading; a ``share`` is one of the closing's step.
@@ -146,7 +70,7 @@ class Metric:
         """Whether its rows and the unattributed part make up the step."""
         return self.attribute in _ADDING_ATTRIBUTES
 
-    def over(self, records: Sequence[Quantities]) -> float | None:
+    def over(self, records: Sequence[Measured]) -> float | None:
         """The value of one row made of ``records``; None as soon as one of them was not measured."""
         values: list[_Value | None] = [getattr(record, self.attribute, None) for record in records]
         known = [value for value in values if value is not None]
@@ -197,7 +121,8 @@ def layer_metrics(profile: Profile) -> Mapping[str, Metric]:
         "total_share": _metric("of step", "share", "total_s", (), host),
         "self_s": _metric("self time", "s", "self_s", _TIME, host),
         "share": _metric("share", "share", "self_s", (), host),
-        "device_self_s": _metric("device self time", "s", "device_self_s", _DEVICE, device),
+        "device_total_s": _metric("device total", "s", "device_total_s", _DEVICE, device),
+        "device_self_s": _metric("device self", "s", "device_self_s", _DEVICE, device),
         "device_share": _metric("device share", "share", "device_self_s", (), device),
         "flops": _metric("FLOPs", "flops", "flops", _FLOPS, counted),
         "self_flops": _metric("self FLOPs", "flops", "self_flops", _FLOPS, counted),
@@ -258,12 +183,12 @@ def time_footnotes(profile: Profile) -> tuple[str, ...]:
     return (f"times: means over the middle {len(steps)} of {profile.step_s.n} steps, so that rows add up to the step.",)
 
 
-def measured(metrics: Sequence[Metric], records: Sequence[Quantities]) -> tuple[Metric, ...]:
+def measured(metrics: Sequence[Metric], records: Sequence[Measured]) -> tuple[Metric, ...]:
     """Those of ``metrics`` that at least one record has a number for; counts of calls need one that is not 0."""
     return tuple(metric for metric in metrics if any(_is_measured(metric, record) for record in records))
 
 
-def _is_measured(metric: Metric, record: Quantities) -> bool:
+def _is_measured(metric: Metric, record: Measured) -> bool:
     value = metric.over([record])
     return bool(value) if metric.attribute == "calls" else value is not None
 
@@ -301,6 +226,11 @@ def _closing_cells(metric: Metric) -> tuple[Cell, Cell, Cell]:
         return "", "" if unattributed is None else unattributed, "" if step is None else step
     concurrent = metric.shown(closing.concurrent) or 0.0
     return -concurrent if concurrent else "", unattributed, step
+
+
+def likeness_of(layer: LayerProfile) -> Hashable:
+    """What layers have in common that may share a row: a family, a class, and a number of parameters."""
+    return family_of(layer.path), layer.type_name, layer.param_count
 
 
 def family_of(path: str) -> str:

@@ -1,0 +1,87 @@
+"""Inert tables of raw values: what a report turns into text.
+
+A `Table` holds numbers, not text: a report turns a whole column into text at once, so that its rows share one scale and
+all formats agree. A cell that was not measured is None; a cell that makes no sense in its row is "".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from layerprof.units import Quantity
+
+ColumnQuantity = Quantity | Literal["share", "integer"] | None
+Role = Literal["body", "closing", "problem"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """A number with its interval, or with a unit of its own.
+
+    Attributes:
+        value: in the base unit of its quantity.
+        low, high: the ends of its 95 % interval, or None.
+        quantity: where it differs from its column's, as in a list of unlike numbers.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    quantity: ColumnQuantity = None
+
+
+Cell = str | int | float | Amount | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A table's column.
+
+    Attributes:
+        name: of what it holds, without the unit.
+        quantity: decides the unit; ``share`` is a fraction shown in percent, ``integer`` is never scaled, None is text.
+        align: the side its cells stand on.
+    """
+
+    name: str
+    quantity: ColumnQuantity = None
+    align: Literal["left", "right"] = "right"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A table's row.
+
+    Attributes:
+        cells: one for each column.
+        depth: how far the first cell is indented.
+        role: ``closing`` rows sum up the body; ``problem`` rows are what went wrong.
+    """
+
+    cells: tuple[Cell, ...]
+    depth: int = 0
+    role: Role = "body"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A titled table of raw values.
+
+    Attributes:
+        title: one line.
+        columns, rows: of equal width.
+        footnotes: sentences below it, such as why a column is missing.
+
+    Raises:
+        ValueError: when a row has more or fewer cells than there are columns.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(len(row.cells) != len(self.columns) for row in self.rows):
+            raise ValueError(f"a row of the table {self.title!r} does not have {len(self.columns)} cells")

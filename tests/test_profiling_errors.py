@@ -205,3 +205,22 @@ def test_without_progress_nothing_is_shown(capfd: pytest.CaptureFixture[str]) ->
     lp.profile(net, net.inputs, clock=net.clock, passes=PASSES, warmup=0, repeats=1)
 
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_device_out_of_memory_says_so_and_what_to_do() -> None:
+    net = NestedNet()
+    steps: list[int] = []
+
+    def step() -> None:
+        steps.append(1)
+        if len(steps) > 2:  # a bare step and a timed one
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nmore of it")
+        net(net.inputs)
+
+    with pytest.raises(lp.MeasurementError, match="ran out of memory in the flops pass: CUDA out of memory") as caught:
+        lp.profile(net, call=step, passes=("time", "flops"), warmup=0, repeats=1, clock=net.clock)
+
+    partial = caught.value.partial
+    assert partial is not None
+    assert partial.root.total_s is not None
+    assert partial.root.flops is None

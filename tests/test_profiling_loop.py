@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 from torch.optim import optimizer
+from transformers import GPT2Config, GPT2LMHeadModel
 
 import layerprof as lp
 from layerprof.testing import TICK_S, LayerFailedError, NestedNet, OptimizerNet, SharedNet, ThreadNet
@@ -238,10 +239,44 @@ def test_a_loop_in_train_mode_shows_the_phases_that_came_about(passes: Sequence[
     assert phases_of(net, net.loss, passes) == {"forward": 1}
 
 
-def test_a_loop_in_eval_mode_is_one_forward_whatever_its_body_does() -> None:
+@pytest.mark.parametrize("passes", [ALL, ("ops", "time", "flops"), ("ops",), ("ops", "flops", "memory")])
+def test_a_loop_that_trains_has_its_phases_in_whatever_mode_and_order_of_passes(passes: Sequence[str]) -> None:
     net = OptimizerNet().eval()
 
-    assert phases_of(net, net.step, ALL) == {"forward": 1}
+    assert phases_of(net, net.step, passes) == {"forward": 1, "backward": 1, "optimizer": 1}
+
+
+def test_a_phase_that_comes_about_in_later_steps_only_is_shown_with_a_note() -> None:
+    net = OptimizerNet().train()
+
+    with lp.Profiler(net, passes=("time",), clock=net.clock) as profiler:
+        for body in (net.loss, net.loss, net.step):
+            with profiler.step():
+                body()
+
+    profile = profiler.result()
+    assert [(phase.name, phase.steps) for phase in profile.phases] == [
+        ("forward", 1),
+        ("backward", 1),
+        ("optimizer", 1),
+    ]
+    assert profile.phases[2].total_s == lp.Distribution(samples=(0.0, 0.0, 7 * TICK_S))
+    assert "phases_vary" in {note.code for note in profile.notes}
+
+
+def test_a_loop_that_generates_on_a_fresh_model_has_the_phases_of_a_generation() -> None:
+    config = GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=16, bos_token_id=0, eos_token_id=0, pad_token_id=0)
+    model = GPT2LMHeadModel(config)
+    prompt = {"input_ids": torch.arange(1, 4)[None], "attention_mask": torch.ones(1, 3, dtype=torch.long)}
+
+    with lp.Profiler(model, passes=("time", "flops")) as profiler:
+        for _ in range(2):
+            with profiler.step():
+                model.generate(**prompt, max_new_tokens=3, min_new_tokens=3, do_sample=False)
+
+    profile = profiler.result()
+    assert [(phase.name, phase.steps) for phase in profile.phases] == [("prefill", 1), ("decode", 2)]
+    assert [check for check in profile.checks if not check.ok] == []
 
 
 def test_a_loops_optimizer_is_its_own_phase_under_no_layer() -> None:

@@ -181,15 +181,15 @@ def test_the_books_close_on_a_clock_that_runs_while_the_graph_is_walked() -> Non
 
 def test_a_graph_that_outlives_the_last_timed_step_writes_nothing() -> None:
     net = OptimizerNet()
-    timed = TimedStep(resolve(net, runs_step=False), net.clock, TrainingBook(net, is_certain=True))
-    with timed.installed():
-        timed.recorder.begin()
+    timed = TimedStep(resolve(net, runs_step=False), net.clock, TrainingBook(net))
+    with timed.installed() as recorder:
+        recorder.begin()
         loss = net.loss()
-    before = timed.recorder.events(start_ns=0, end_ns=0).threads[0].codes.tolist()
+    before = recorder.events(start_ns=0, end_ns=0).threads[0].codes.tolist()
 
     loss.backward()
 
-    assert timed.recorder.events(start_ns=0, end_ns=0).threads[0].codes.tolist() == before
+    assert recorder.events(start_ns=0, end_ns=0).threads[0].codes.tolist() == before
 
 
 def test_training_without_backward_has_all_three_phases() -> None:

@@ -17,6 +17,7 @@ from layerprof import stats
 from layerprof.attribute.base import (
     BACKWARD,
     BACKWARD_ENDED,
+    BACKWARD_OF_NOBODY,
     KERNEL,
     MEMCPY,
     MEMSET,
@@ -56,7 +57,7 @@ from layerprof.attribute.books import checks_of
 from layerprof.attribute.calls import graph_of_places, timed_graph
 from layerprof.attribute.calltree import call_tree_of
 from layerprof.attribute.device import device_times, placed_activities
-from layerprof.attribute.missing import notes_on_missing
+from layerprof.attribute.missing import notes_on_missing, sees_phases
 from layerprof.attribute.nesting import cut
 from layerprof.attribute.notes import notes_on_findings
 from layerprof.attribute.oprows import op_rows, time_shares
@@ -79,6 +80,7 @@ from layerprof.records import (
 __all__ = [
     "BACKWARD",
     "BACKWARD_ENDED",
+    "BACKWARD_OF_NOBODY",
     "KERNEL",
     "MEMCPY",
     "MEMSET",
@@ -133,7 +135,7 @@ def attribute(raw: RawTrace) -> Profile:
         environment=raw.environment,
         layers=layers,
         stages=stage_rows(raw, layers, columns),
-        phases=phase_rows(raw, phase_columns(found), columns.calls[:, 0].tolist()),
+        phases=phase_rows(raw, phase_columns(found), columns.calls[:, 0].tolist()) if sees_phases(raw) else (),
         call_tree=call_tree_of(found, step_s),
         latency_s=seconds(raw.bare_ns),
         step_s=step_s,
@@ -213,19 +215,30 @@ def _uncounted(found: Findings) -> tuple[UncountedOp, ...]:
 
 
 def _op_rows(found: Findings) -> Mapping[int, tuple[OpProfile, ...]]:
-    """The ops of each layer; without FLOPs where they ran inside compiled code and were counted in its layers."""
-    recorded, counted, recorded_pass = found.recorded, found.raw.flops, found.raw.ops
-    if recorded is None or recorded_pass is None:
+    recorded, counted = found.recorded, found.raw.flops
+    if recorded is None:
         return {}
-    if counted is not None and recorded_pass.unseen.layers - counted.unseen.layers:
-        counted = None
-    return op_rows(
+    rows = op_rows(
         recorded.events,
         recorded.host,
         recorded.device,
         op_flops=counted.op_flops if counted else None,
         uncounted=[one.op for one in counted.uncounted] if counted else (),
     )
+    hiding = _hiding_layers(found.raw)
+    return {
+        layer: tuple(replace(op, flops=None) for op in ops) if layer in hiding else ops for layer, ops in rows.items()
+    }
+
+
+def _hiding_layers(raw: RawTrace) -> frozenset[int]:
+    """Layers around compiled code: its ops are theirs in the ops pass, and were counted as those of layers in it."""
+    if raw.ops is None or raw.flops is None:
+        return frozenset()
+    hidden = raw.ops.unseen.layers - raw.flops.unseen.layers
+    index_of = {layer.path: index for index, layer in enumerate(raw.layers)}
+    around = {index_of.get(raw.layers[index].path.rpartition(".")[0], 0) for index in hidden}
+    return frozenset(around | hidden)
 
 
 def _once(notes: Iterable[Note]) -> Iterator[Note]:

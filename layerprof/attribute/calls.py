@@ -5,7 +5,7 @@ All integer arithmetic: the self times of a step and its unattributed time add u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,16 +77,26 @@ def timed_graph(spans: Spans, pieces: Pieces, *, phases: int) -> Timed:
 
 
 def graph_of_places(
-    table: CallPathTable, places: IntArray, values: Mapping[str, IntArray], *, phases: int
+    table: CallPathTable,
+    places: IntArray,
+    values: Mapping[str, IntArray],
+    *,
+    phases: int,
+    of_the_highest: Collection[str] = (),
 ) -> CallGraph:
     """The call graph of one step whose quantities were added up by place while it ran.
 
     Args:
         table: the call paths.
-        places: path times ``phases`` plus phase, each once.  (places,)
+        places: path times ``phases`` plus phase; several that are the same are one node.  (places,)
         values: name -> (places,)
         phases: how many there are.
+        of_the_highest: values of which the highest of several places counts, and not the sum.
     """
     graph, node_of = phased(table, places, phases=phases)
-    shape = (graph.layer.size, 1)
-    return with_values(graph, {name: summed(node_of, column, shape) for name, column in values.items()})
+    columns: dict[str, IntArray] = {}
+    for name, column in values.items():
+        columns[name] = np.zeros((graph.layer.size, 1), dtype=np.int64)
+        together = np.maximum if name in of_the_highest else np.add
+        together.at(columns[name][:, 0], node_of, column)
+    return with_values(graph, columns)

@@ -67,7 +67,7 @@ def call_tree_of(found: Findings, step_s: Distribution | None) -> CallNode | Non
 
 
 def _graphs(found: Findings) -> dict[str, CallGraph]:
-    """The call graphs to make the tree of; that of the ops pass where no other saw calls."""
+    """The call graphs to make the tree of; another pass's where neither of these two ran."""
     graphs: dict[str, CallGraph] = {}
     if found.timed is not None:
         graphs["time"] = found.timed.graph
@@ -75,6 +75,8 @@ def _graphs(found: Findings) -> dict[str, CallGraph]:
         graphs["flops"] = found.raw.flops.graph
     if not graphs and found.recorded is not None:
         graphs["ops"] = found.recorded.books.graph
+    if not graphs and found.raw.memory is not None:
+        graphs["memory"] = found.raw.memory.graph
     return graphs
 
 

@@ -34,11 +34,9 @@ def notes_on_missing(raw: RawTrace) -> Iterator[Note]:
         if measured is None:
             yield from _notes_on_pass(name, raw)
     yield from _notes_on_ops(raw)
-    if not any((raw.time, raw.flops, raw.memory)):
+    if not any((raw.time, raw.ops, raw.flops, raw.memory)):
         yield Note(code="no_pass", quantity="calls", scope="*", text="no pass that sees calls was run; calls are 0")
-    if raw.time is None and raw.flops is None:
-        text = "neither the time nor the flops pass was run; add one of them to passes"
-        yield Note(code="no_pass", quantity="call_tree", scope="step", text=text)
+        yield Note(code="no_pass", quantity="call_tree", scope="step", text="no pass that sees calls was run")
     if not raw.bare_ns:
         yield Note(
             code="no_bare_steps", quantity="latency_s", scope="step", text='no step ran bare; add "bare" to the passes'
@@ -66,8 +64,16 @@ def _notes_on_ops(raw: RawTrace) -> Iterator[Note]:
         yield Note(code=code, quantity=quantity, scope="step", text=text)
 
 
+def sees_phases(raw: RawTrace) -> bool:
+    """Whether a pass ran that can tell the step's phases apart; a step of one phase has it in any case."""
+    return len(raw.phases) == 1 or any((raw.time, raw.ops, raw.flops, raw.memory))
+
+
 def _notes_on_phases(raw: RawTrace) -> Iterator[Note]:
     """What is of layers and of the whole step alone."""
+    if not sees_phases(raw):
+        yield Note(code="no_pass", quantity="phases", scope="step", text="no pass that tells phases apart was run")
+        return
     for phase in raw.phases:
         scope = f"phase {phase.name}"
         if raw.memory is not None:

@@ -15,6 +15,7 @@ import numpy as np
 from layerprof.attribute.base import (
     BACKWARD,
     BACKWARD_ENDED,
+    BACKWARD_OF_NOBODY,
     FIRST_MARK,
     NOBODY,
     PAUSE,
@@ -26,6 +27,7 @@ from layerprof.attribute.base import (
     Spans,
     StepEvents,
     ThreadEvents,
+    latest_forward_callers,
 )
 
 _Int = np.int64
@@ -49,6 +51,7 @@ class _Marks:
 
     phase: IntArray
     base: IntArray  # position of the event whose recorded work the engine is on, or -1
+    engine_since: IntArray  # position of the mark with which the engine's run began, or -1 where it does not run
     is_paused: BoolArray
 
 
@@ -134,23 +137,34 @@ def _with_marks(step: StepEvents, phase_of: IntArray, backward: int | None) -> l
 def _marks(codes: IntArray, phase_of: IntArray, backward: int | None) -> _Marks:
     """Marks carried forward to the events that follow them."""
     is_phase = (codes >= PHASE) & (codes < BACKWARD)
-    is_engine = codes >= BACKWARD
+    is_known = codes >= BACKWARD
+    is_engine = is_known | (codes == BACKWARD_OF_NOBODY)
     changes = is_phase | is_engine
     if not changes.any() and not (codes >= FIRST_MARK).any():
-        first = np.full(codes.size, phase_of[0])
-        return _Marks(first, np.full(codes.size, NOBODY), np.zeros(codes.size, dtype=np.bool_))
+        nobody = np.full(codes.size, NOBODY)
+        return _Marks(np.full(codes.size, phase_of[0]), nobody, nobody, np.zeros(codes.size, dtype=np.bool_))
     phase = np.zeros(codes.size, dtype=_Int)
     phase[is_phase] = phase_of[codes[is_phase] - PHASE]
     phase[is_engine] = backward or 0
-    base = np.where(is_engine, codes - BACKWARD, NOBODY)
+    base = np.where(is_known, codes - BACKWARD, NOBODY)
+    ends = is_phase | (codes == BACKWARD_ENDED)
     begins_pause = codes == PAUSE
     paused = _carried(begins_pause, begins_pause | (codes == RESUME), before=False)
     first_phase = int(phase[is_phase][0]) if backward is None and is_phase.any() else int(phase_of[0])
     return _Marks(
         phase=_carried(phase, changes, before=first_phase),
-        base=_carried(base, changes | (codes == BACKWARD_ENDED), before=NOBODY),
+        base=_carried(base, ends | is_engine, before=NOBODY),
+        engine_since=_engine_since(is_engine, ends),
         is_paused=paused.astype(np.bool_),
     )
+
+
+def _engine_since(is_engine: BoolArray, ends: BoolArray) -> IntArray:
+    """The first mark of the engine since its last run ended, at each event; -1 where no run has begun since."""
+    at = np.arange(is_engine.size)
+    is_running = _carried(is_engine, is_engine | ends, before=0).astype(np.bool_)
+    begins = is_running & ~np.append(False, is_running[:-1])
+    return np.where(is_running, _carried(at, begins, before=NOBODY), NOBODY)
 
 
 def _carried(values: IntArray | BoolArray, is_set: BoolArray, *, before: int) -> IntArray:
@@ -164,9 +178,9 @@ def _elsewhere(thread: ThreadEvents, own: ThreadEvents, marks: _Marks) -> _Marks
     size = thread.codes.size
     nobody, running = np.full(size, NOBODY), np.zeros(size, dtype=np.bool_)
     if not marks.phase.size:
-        return _Marks(np.zeros(size, dtype=_Int), nobody, running)
+        return _Marks(np.zeros(size, dtype=_Int), nobody, nobody, running)
     at = np.searchsorted(own.times_ns, thread.times_ns, side="right") - 1
-    return _Marks(marks.phase[np.maximum(at, 0)], nobody, running)
+    return _Marks(marks.phase[np.maximum(at, 0)], nobody, nobody, running)
 
 
 def _part(thread: ThreadEvents, marks: _Marks, step: StepEvents) -> _Part:
@@ -202,23 +216,25 @@ def _until_first_event(times: IntArray, marks: _Marks, step: StepEvents) -> IntA
 
 
 def _with_engine(matched: _Matched, marks: _Marks) -> IntArray:
-    """Who the time after each event belongs to: where no call is open, the one whose backward work it is."""
-    is_engine = (matched.owner == NOBODY) & (marks.base != NOBODY)
-    if not is_engine.any():
+    """Who the time after each event belongs to: while the engine runs, the call whose backward work it is.
+
+    A call that the engine itself makes (recomputation) is the innermost one as ever; one that was open when the engine
+    began waits for it.
+    """
+    is_running = marks.engine_since != NOBODY
+    if not is_running.any():
         return matched.owner
-    return np.where(is_engine, matched.owner[marks.base], matched.owner)
+    began = np.append(matched.start, NOBODY)[matched.owner]  # -1 where no call is open
+    base = np.where(marks.base == NOBODY, NOBODY, matched.owner[marks.base])
+    return np.where(is_running & (began < marks.engine_since), base, matched.owner)
 
 
 def _forward_callers(matched: _Matched, marks: _Marks) -> IntArray:
     """Each call's caller; for calls out of the engine (recomputation) that of the same layer's latest forward call."""
-    out_of_engine = np.flatnonzero((matched.parent == NOBODY) & (marks.base[matched.start] != NOBODY))
-    if not out_of_engine.size:
-        return matched.parent
-    parent = matched.parent.copy()
-    for span in out_of_engine.tolist():
-        earlier = np.flatnonzero(matched.layer[:span] == matched.layer[span])
-        parent[span] = parent[earlier[-1]] if earlier.size else NOBODY
-    return parent
+    since = marks.engine_since[matched.start]
+    began = np.append(matched.start, NOBODY)[matched.parent]  # -1 where there is no caller
+    is_recomputed = (since != NOBODY) & (began < since)
+    return latest_forward_callers(matched.layer, matched.parent, is_recomputed)
 
 
 def _matched(codes: IntArray, is_call: BoolArray) -> _Matched:

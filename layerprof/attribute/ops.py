@@ -23,6 +23,7 @@ from layerprof.attribute.base import (
     OpEvents,
     RangeEvents,
     call_paths,
+    latest_forward_callers,
     phased,
     summed,
     with_values,
@@ -90,7 +91,7 @@ def placed_ops(events: OpEvents, *, backward: int | None = None) -> HostPlaces:
     range_step = step_at(events.step_start_ns, ranges.start_ns)
     is_own = (ranges.thread == events.step_thread[range_step]) | is_waited[:count]
     within = _around_parent(nest, range_around)[:count]
-    range_parent = _with_forward_callers(ranges.layer, within, is_waited[:count])
+    range_parent = latest_forward_callers(ranges.layer, within, (within == NONE) & is_waited[:count])
     table, range_path = call_paths(range_parent, ranges.layer, ~is_own)
     op_step = step_at(events.step_start_ns, host.start_ns)
     call_of_node = _calls_of_nodes(events, within, _around_parent(nest, node_around)[count:], op_step)
@@ -189,19 +190,6 @@ def _phase_marks(events: OpEvents, backward: int | None) -> PhaseMarks:
     phase = np.concatenate((np.asarray(firsts, dtype=np.int64), events.phase, np.full(begun.size, backward or 0)))
     order = np.argsort(start_ns, kind="stable")
     return PhaseMarks(start_ns=start_ns[order], phase=phase[order])
-
-
-def _with_forward_callers(layer: IntArray, within: IntArray, is_waited: BoolArray) -> IntArray:
-    """Each range's caller; for calls out of the engine (recomputation) that of the same layer's latest forward call."""
-    is_recomputed = (within == NONE) & is_waited
-    if not is_recomputed.any():
-        return within
-    by_layer = np.argsort(layer, kind="stable")  # within a layer by start
-    latest = np.maximum.accumulate(np.where(is_recomputed[by_layer], NONE, np.arange(layer.size)))
-    forward = np.empty_like(latest)
-    forward[by_layer] = taken(by_layer, latest)
-    has_forward = (forward != NONE) & (layer[forward] == layer)
-    return np.where(is_recomputed, np.where(has_forward, within[forward], NONE), within)
 
 
 def _calls_of_nodes(events: OpEvents, within: IntArray, enclosing: IntArray, op_step: IntArray) -> IntArray:

@@ -5,7 +5,14 @@ from layerprof.instruments.base import Site
 from layerprof.instruments.callpaths import CallPaths
 from layerprof.instruments.kineto import OpsSession, is_profiling
 from layerprof.instruments.kineto_columns import read_columns
-from layerprof.instruments.memory import CudaMeter, MemoryMeter, MemoryRecorder, MeterReading, StorageMeter
+from layerprof.instruments.memory import (
+    CudaMeter,
+    MemoryMeter,
+    MemoryRecorder,
+    MeterReading,
+    RecordedMemory,
+    StorageMeter,
+)
 from layerprof.instruments.phases import BACKWARD_PHASE, GenerationPhases, PhaseListener, TrainingPhases
 from layerprof.instruments.ranges import RangeRecorder
 from layerprof.instruments.spans import SpanRecorder
@@ -22,6 +29,7 @@ __all__ = [
     "OpsSession",
     "PhaseListener",
     "RangeRecorder",
+    "RecordedMemory",
     "Site",
     "SpanRecorder",
     "StorageMeter",

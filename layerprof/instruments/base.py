@@ -48,14 +48,26 @@ def engine_task() -> int:
 
 
 def tensors_in(value: object) -> Iterator[torch.Tensor]:
-    """The tensors in a nested structure; of objects that are no containers only a dataclass's fields are looked at."""
+    """The tensors in a nested structure; of an object that is no container its attributes are looked at, not theirs."""
+    yield from _tensors_in(value, is_inside_object=False)
+
+
+def _tensors_in(value: object, *, is_inside_object: bool) -> Iterator[torch.Tensor]:
     for leaf in tree_leaves(value):
         if isinstance(leaf, torch.Tensor):
             yield leaf
         elif isinstance(leaf, Mapping):
-            yield from tensors_in(list(leaf.values()))
+            yield from _tensors_in(list(leaf.values()), is_inside_object=is_inside_object)
         elif is_dataclass(leaf) and not isinstance(leaf, type):
-            yield from tensors_in([getattr(leaf, field.name, None) for field in fields(leaf)])
+            held = [getattr(leaf, field.name, None) for field in fields(leaf)]
+            yield from _tensors_in(held, is_inside_object=is_inside_object)
+        elif not is_inside_object and _may_hold_tensors(leaf):
+            yield from _tensors_in(list(vars(leaf).values()), is_inside_object=True)
+
+
+def _may_hold_tensors(leaf: object) -> bool:
+    """Whether it is an object of somebody's own class; modules, classes and functions return nothing of theirs."""
+    return hasattr(leaf, "__dict__") and not isinstance(leaf, nn.Module | type) and not callable(leaf)
 
 
 @contextmanager

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import nn
 
 from layerprof.attribute import CallGraph, CallPathTable, IntArray, graph_of_places
@@ -56,6 +57,7 @@ class _Open:
     place: int
     is_concurrent: bool
     is_in_engine: bool
+    is_bracket: bool
     ending: AbstractContextManager[object] | None = None
 
 
@@ -69,6 +71,9 @@ class CallPaths:
         elsewhere: what to enter around the outermost calls on other threads, such as a dispatch mode, which torch
             does not carry over to them.
         backward: the phase of work inside the autograd engine; None where no gradients are computed.
+
+    Attributes:
+        is_by_threads: whether layers ran on other threads with gradients, so that backward work is nobody's.
     """
 
     def __init__(
@@ -85,6 +90,8 @@ class CallPaths:
         self._stacks: dict[int, list[_Open]] = {}
         self._paths: dict[tuple[int, int, bool], int] = {}
         self._places: dict[tuple[int, int], int] = {}
+        self._layer_and_phase: list[tuple[int, int]] = []  # of each place
+        self._layers: list[int] = []  # of each path
         self._calls: dict[int, int] = {}
         self._step_thread = threading.get_ident()
         self._lock = threading.Lock()
@@ -92,6 +99,7 @@ class CallPaths:
         self._paths_after: list[int] = []
         self._latest_engine_path = NO_PATH
         self._engine_tasks: set[int] = set()
+        self.is_by_threads = False
         self._forward_caller: dict[int, int] = {}  # of a layer: the path that it was last called from forward
 
     @contextmanager
@@ -103,7 +111,7 @@ class CallPaths:
     @contextmanager
     def call(self, index: int) -> Iterator[None]:
         """Follows a call of layer ``index`` that goes through no hook, such as a method of the root."""
-        self._push(index)
+        self._push(index, is_bracket=True)
         try:
             yield
         finally:
@@ -118,6 +126,7 @@ class CallPaths:
         self._paths_after.clear()
         self._latest_engine_path = NO_PATH
         self._engine_tasks.clear()
+        self.is_by_threads = False
 
     @property
     def engine_runs(self) -> int:
@@ -132,30 +141,36 @@ class CallPaths:
         """The place of the innermost call of this thread; ``-1 - phase`` under no layer."""
         stack = self._stacks.get(threading.get_ident())
         node = autograd_node_number() if self._backward is not None else None
-        asks_itself = stack and not stack[-1].is_in_engine  # a call that wants gradients: that is its own work
+        # A layer that wants gradients inside its own call does its own work; a method that trains is no layer's call.
+        asks_itself = stack and not (stack[-1].is_in_engine or stack[-1].is_bracket)
         if node is None or asks_itself:
             return self._place(stack[-1].path if stack else NO_PATH, self._phase)
         assert self._backward is not None
         self._engine_tasks.add(engine_task())
-        return self._place(stack[-1].path if stack else self._made_by(node), self._backward)
+        path = stack[-1].path if stack and stack[-1].is_in_engine else self._made_by(node)
+        return self._place(path, self._backward)
 
     def layer_of(self, place: int) -> int:
         """The layer of the call that ``place`` stands for; -1 under no layer."""
-        if place < 0:
-            return NO_PATH
-        path, _ = list(self._places)[place]
-        return list(self._paths)[path][1]
+        return NO_PATH if place < 0 else self._layer_and_phase[place][0]
 
     def phase_of(self, place: int) -> int:
         """The phase of ``place``."""
-        return -1 - place if place < 0 else list(self._places)[place][1]
+        return -1 - place if place < 0 else self._layer_and_phase[place][1]
 
-    def graph(self, values: Mapping[str, Mapping[int, int]], *, phase_of: Sequence[int] = (0,)) -> CallGraph:
+    def graph(
+        self,
+        values: Mapping[str, Mapping[int, int]],
+        *,
+        phase_of: Sequence[int] = (0,),
+        of_the_highest: Collection[str] = (),
+    ) -> CallGraph:
         """The call graph of the step, with ``calls`` and the given values by place, each (nodes, 1).
 
         Args:
             values: name -> place -> amount; places under no layer are left out.
             phase_of: what the instrument's phase numbers are in the trace.
+            of_the_highest: values of which the highest counts where phases become one.
         """
         phases = max(phase_of) + 1
         keys = list(self._paths)
@@ -167,7 +182,7 @@ class CallPaths:
         cells = _column(path * phases + phase_of[phase] for path, phase in self._places)
         columns = {"calls": self._calls, **values}
         amounts = {name: _column(by_place.get(at, 0) for at in range(cells.size)) for name, by_place in columns.items()}
-        return graph_of_places(table, cells, amounts, phases=phases)
+        return graph_of_places(table, cells, amounts, phases=phases, of_the_highest=of_the_highest)
 
     def _place(self, path: int, phase: int) -> int:
         if path == NO_PATH:
@@ -177,10 +192,17 @@ class CallPaths:
         if place is None:
             with self._lock:
                 place = self._places.setdefault(key, len(self._places))
+                if place == len(self._layer_and_phase):
+                    self._layer_and_phase.append((self._layers[path], phase))
         return place
 
     def _made_by(self, node: int) -> int:
-        """The call path under which autograd's node of that number was made; for one without a number, the latest."""
+        """The call path under which autograd's node of that number was made; for one without a number, the latest.
+
+        Numbers are counted by thread: where layers ran on others with gradients, nobody can tell.
+        """
+        if self.is_by_threads:
+            return NO_PATH
         if node < UNNUMBERED_NODE:
             boundary = bisect_right(self._node_numbers, node) - 1
             self._latest_engine_path = self._paths_after[boundary] if boundary >= 0 else NO_PATH
@@ -198,16 +220,20 @@ class CallPaths:
 
         return leave
 
-    def _push(self, index: int) -> None:
+    def _push(self, index: int, *, is_bracket: bool = False) -> None:
         thread = threading.get_ident()
         stack = self._stacks.setdefault(thread, [])
         is_in_engine = self._backward is not None and autograd_node_number() is not None
         is_concurrent = thread != self._step_thread and not is_in_engine  # the step's thread waits for the engine
-        caller = stack[-1].path if stack else self._forward_caller.get(index, NO_PATH) if is_in_engine else NO_PATH
+        caller = stack[-1].path if stack else NO_PATH
+        if is_in_engine and not (stack and stack[-1].is_in_engine):
+            caller = self._forward_caller.get(index, NO_PATH)
         path = self._path((caller, index, is_concurrent))
         place = self._place(path, self._backward if is_in_engine and self._backward is not None else self._phase)
         if not is_in_engine:
             self._forward_caller[index] = caller
+        if is_concurrent and self._backward is not None and torch.is_grad_enabled():
+            self.is_by_threads = True
         with self._lock:
             self._calls[place] = self._calls.get(place, 0) + 1
         ending = self._elsewhere() if self._elsewhere and is_concurrent and not stack else None
@@ -220,6 +246,7 @@ class CallPaths:
                 place=place,
                 is_concurrent=is_concurrent,
                 is_in_engine=is_in_engine,
+                is_bracket=is_bracket,
                 ending=ending,
             )
         )
@@ -229,7 +256,10 @@ class CallPaths:
 
     def _path(self, key: tuple[int, int, bool]) -> int:
         with self._lock:
-            return self._paths.setdefault(key, len(self._paths))
+            path = self._paths.setdefault(key, len(self._paths))
+            if path == len(self._layers):
+                self._layers.append(key[1])
+        return path
 
     def _log_boundary(self, thread: int, path: int) -> None:
         """Keeps which call is open from the next node of autograd on."""

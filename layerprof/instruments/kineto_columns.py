@@ -93,7 +93,10 @@ def read_columns(
         MeasurementError: when there is no step, or no kernel although a device was asked for.
     """
     if not events:
-        raise MeasurementError("the ops pass asked torch's profiler for its steps and found no event at all; run again")
+        raise MeasurementError(
+            "the ops pass asked torch's profiler for its steps and found no event at all; if the step uses a profiler "
+            "of its own, leave 'ops' out of passes"
+        )
     with _without_gc():
         table = _Table(events)
         steps = _steps(table, sacrificed)

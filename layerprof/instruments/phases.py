@@ -8,7 +8,7 @@ A phase lasts until the next one begins, so what happens between (sampling a tok
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
@@ -43,6 +43,9 @@ class GenerationPhases:
         openers: (module, phase index): its call begins the phase.
         language: the module that is called for every token, or None.
         early: modules whose call before the language model's first one belongs to the prefill already.
+        first: the number of the first phase.
+        tells_every_token: whether the listener is told of each call of the language model, also where the phase stays
+            the same: for where others may tell it of theirs in between.
         count: how many phases there are.
 
     Attributes:
@@ -57,12 +60,16 @@ class GenerationPhases:
         *,
         language: nn.Module | None,
         early: Sequence[nn.Module] = (),
+        first: int = 0,
         count: int,
+        tells_every_token: bool = False,
     ) -> None:
         self._openers = openers
         self._language = language
         self._early = early
-        self._prefill, self._decode = count - 2, count - 1
+        self._first = first
+        self._tells_every_token = tells_every_token
+        self._prefill, self._decode = first + count - 2, first + count - 1
         self.steps = [0] * count
         self._phase = _NOTHING
         self._length: int | None = None  # of the language model's query in its latest call of this sequence
@@ -80,16 +87,16 @@ class GenerationPhases:
 
         with ExitStack() as stack:
             for module, phase in self._openers:
-                stack.callback(_before(module, self._opener(begin, phase)).remove)
+                stack.callback(_before(module, self._opener(begin, phase)))
             for module in self._early:
-                stack.callback(_before(module, self._early_opener(begin)).remove)
+                stack.callback(_before(module, self._early_opener(begin)))
             if self._language is not None:
-                stack.callback(_before(self._language, self._language_opener(begin)).remove)
+                stack.callback(_before(self._language, self._language_opener(begin)))
             yield
 
     def _opener(self, begin: _Begin, phase: int) -> _Hook:
         def entered(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-            self.steps[phase] += phase != self._phase
+            self.steps[phase - self._first] += phase != self._phase
             self._length = None
             begin(phase)
 
@@ -108,7 +115,9 @@ class GenerationPhases:
             carries_on = self._length is not None and _carries_on(length, self._length, kwargs)
             phase = self._decode if carries_on else self._prefill
             self._length = length
-            self.steps[phase] += 1
+            self.steps[phase - self._first] += 1
+            if self._tells_every_token:
+                self._phase = _NOTHING
             begin(phase)
 
         return entered
@@ -142,7 +151,7 @@ class TrainingPhases:
             listener.phase(OPTIMIZER)
 
         with ExitStack() as stack:
-            stack.callback(_before(self._root, forward).remove)
+            stack.callback(_before(self._root, forward))
             stack.callback(register_optimizer_step_pre_hook(optimizer).remove)
             yield
 
@@ -155,9 +164,14 @@ class _Hook(Protocol):
     def __call__(self, module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None: ...
 
 
-def _before(module: nn.Module, hook: _Hook) -> torch.utils.hooks.RemovableHandle:
-    """Outermost of all hooks: the phase begins before the call does."""
-    return module.register_forward_pre_hook(hook, prepend=True, with_kwargs=True)
+def _before(module: nn.Module, hook: _Hook) -> Callable[[], None]:
+    """Outermost of all hooks, for the phase begins before the call does; gives what takes it off again.
+
+    Scripted modules take no hooks: their calls begin no phase.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        return lambda: None
+    return module.register_forward_pre_hook(hook, prepend=True, with_kwargs=True).remove
 
 
 def _query_length(args: tuple[object, ...], kwargs: Mapping[str, object]) -> int:

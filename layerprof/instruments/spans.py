@@ -37,6 +37,10 @@ class BoundaryFollower(Protocol):
         """A call returned ``output``; its event is the buffer's last."""
         ...
 
+    def on_other_thread(self) -> None:
+        """A call was made on another thread than the step's."""
+        ...
+
 
 class SpanRecorder:
     """Records when each layer is entered and left, on every thread, one step at a time.
@@ -149,6 +153,8 @@ class SpanRecorder:
                 record(module, args)
                 if threading.get_ident() == self._step_thread:
                     follower.entered()
+                elif engine_task() == -1:
+                    follower.on_other_thread()
 
             return enter
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from layerprof.attribute import FlopsPass, MemoryPass, OpsPass, RawTrace, TimePass
+from layerprof.attribute import FlopsPass, RawTrace, TimePass
 from layerprof.clock import Clock
 from layerprof.machine import environment_of
 from layerprof.measure.allocation import MemoryStep
@@ -19,7 +19,7 @@ from layerprof.measure.counting import FlopsStep
 from layerprof.measure.faking import run_on_fakes
 from layerprof.measure.feed import InputFeed
 from layerprof.measure.loop import LoopSteps
-from layerprof.measure.phases import Phases, book_of, generates
+from layerprof.measure.phases import LoopBook, Phases, book_of, generates
 from layerprof.measure.recording import OpsRecording, require_no_profiler
 from layerprof.measure.runner import StepRunner
 from layerprof.measure.session import only_measurement, quiet_session
@@ -51,9 +51,9 @@ class _Passes:
         self._target = target
         self._phases = phases
         self._timing = TimingLog()
-        self._ops: OpsPass | None = None
-        self._flops: FlopsPass | None = None
-        self._memory: MemoryPass | None = None
+        self._ops: OpsRecording | None = None
+        self._flops: FlopsStep | None = None
+        self._memory: MemoryStep | None = None
 
     def trace(self, spec: ProfileSpec) -> RawTrace:
         """All of it, for attribution."""
@@ -68,9 +68,9 @@ class _Passes:
             bare_ns=tuple(self._timing.bare_ns),
             overhead_pairs_ns=tuple(self._timing.pairs_ns()),
             time=self._time_pass(),
-            ops=self._ops,
-            flops=self._flops,
-            memory=self._memory,
+            ops=self._ops.result() if self._ops else None,
+            flops=self._flops.result() if self._flops else None,
+            memory=self._memory.result() if self._memory else None,
             notes=tuple(self._notes()),
         )
 
@@ -89,6 +89,7 @@ class _Passes:
         if self._timing.bare_ns and not self._timing.is_finished:
             text = f"the measurement ended after {len(self._timing.bare_ns)} bare steps"
             yield Note(code="pass_not_finished", quantity="latency_s", scope="step", text=text)
+        yield from self._phases.notes()
         replaced = self._target.replaced()
         if replaced:
             text = (
@@ -134,19 +135,21 @@ class Measurement(_Passes):
             measure_times(self._runner, self._target, self._options, self._phases, self._timing)
             if "ops" in self._options.passes:
                 self._begin_pass("ops")
-                self._ops = OpsRecording(self._target, self._phases).run(self._runner)
+                ops = OpsRecording(self._target, self._phases)
+                ops.run(self._runner)
+                self._ops = ops
             if "flops" in self._options.passes:
                 self._begin_pass("flops")
                 flops = FlopsStep(self._target, self._phases)
                 with flops.installed():
                     self._runner.run(flops.paths, around=flops.counter)
-                self._flops = flops.result()
+                self._flops = flops
             if "memory" in self._options.passes:
                 self._begin_pass("memory")
                 memory = MemoryStep(self._target, self._phases, self._feed.tensors())
                 with memory.installed():
                     self._runner.run(memory.paths, around=memory.storages.running())
-                self._memory = memory.result()
+                self._memory = memory
 
     def _begin_pass(self, name: str) -> None:
         self.current_pass = name
@@ -166,8 +169,7 @@ class LoopMeasurement(_Passes):
     """
 
     def __init__(self, target: Target, clock: Clock, rules: PhaseRules | None = None) -> None:
-        is_training = target.tree.modules[0].training
-        super().__init__(target, book_of(target, rules, generates=None, train=None if is_training else False))
+        super().__init__(target, LoopBook(target, rules))
         self._timing.is_finished = True  # the caller decides how many steps there are
         self._loop = LoopSteps(target, clock, self._phases, self._timing)
         self.steps = 0
@@ -191,7 +193,7 @@ class LoopMeasurement(_Passes):
         step = OpsRecording(self._target, self._phases)
         with step.block():
             yield
-        self._ops = step.result()
+        self._ops = step
 
     @contextmanager
     def _flops_step(self) -> Iterator[None]:
@@ -200,7 +202,7 @@ class LoopMeasurement(_Passes):
             step.paths.begin()
             with step.counter:
                 yield
-        self._flops = step.result()
+        self._flops = step
 
     @contextmanager
     def _memory_step(self) -> Iterator[None]:
@@ -209,7 +211,7 @@ class LoopMeasurement(_Passes):
             step.paths.begin()
             with step.storages.running():
                 yield
-        self._memory = step.result()
+        self._memory = step
 
 
 def count_on_fakes(call: Call, target: Target, *, train: bool) -> FlopsPass:

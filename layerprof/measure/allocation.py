@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from layerprof.attribute import IntArray, MemoryPass
-from layerprof.instruments import CallPaths, CudaMeter, MemoryRecorder, StorageMeter
+from layerprof.instruments import CallPaths, CudaMeter, MemoryRecorder, RecordedMemory, StorageMeter
 from layerprof.machine import device_name
 from layerprof.measure.base import Target, eager
 from layerprof.records import MemorySummary
@@ -37,6 +37,7 @@ class MemoryStep:
         meter = CudaMeter(target.device) if target.device.type == "cuda" else self.storages
         self._baseline_bytes = meter.read().live_bytes if meter is not self.storages else self.storages.baseline_bytes
         self._recorder = MemoryRecorder(meter, self.storages.log)
+        self._recorded: RecordedMemory | None = None
         self.paths: CallPaths = _StepPaths(self._recorder, self.storages, phases.backward)
 
     @contextmanager
@@ -44,11 +45,17 @@ class MemoryStep:
         """The block around the step: hooks on, compiled code eager."""
         with eager(), self.paths.installed(self._target.counted), self._phases.marked(self.paths):
             yield
-            self._phases.ran_backward(self.paths.engine_runs)
+            self._phases.ran_backward(self.paths.engine_runs, is_by_threads=self.paths.is_by_threads)
+        self._recorded = self._recorder.result()
 
     def result(self) -> MemoryPass:
-        """What the step brought; to be taken right after it."""
-        recorded, phase_of = self._recorder.result(), self._phases.phase_of()
+        """What the step brought.
+
+        Raises:
+            AssertionError: before the step has ended.
+        """
+        assert self._recorded is not None
+        recorded, phase_of = self._recorded, self._phases.phase_of()
         summary = MemorySummary(
             baseline_bytes=self._baseline_bytes,
             step_peak_bytes=recorded.step_peak_bytes,
@@ -56,7 +63,7 @@ class MemoryStep:
             unowned_bytes=recorded.unowned_bytes,
         )
         return MemoryPass(
-            graph=self.paths.graph(recorded.by_place(), phase_of=phase_of),
+            graph=self.paths.graph(recorded.by_place(), phase_of=phase_of, of_the_highest=("peak_bytes",)),
             summary=summary,
             unattributed_allocated_bytes=_by_phase(recorded.unattributed_allocated_bytes, phase_of),
             unattributed_at_peak_bytes=_by_phase(recorded.unattributed_at_peak_bytes, phase_of),

@@ -141,28 +141,28 @@ class TimedStep:
         target: the model, resolved.
         clock: where time comes from.
         phases: the account of phases.
-
-    Attributes:
-        recorder: of the calls.
     """
 
     def __init__(self, target: Target, clock: Clock, phases: Phases) -> None:
         self._target = target
         self._phases = phases
-        self._follower = None if phases.backward is None else BackwardFollower(clock)
-        self.recorder = SpanRecorder(clock, self._follower)
+        self._plain = SpanRecorder(clock)
+        self._follower = BackwardFollower(clock)
+        self._following = SpanRecorder(clock, self._follower)
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
-        """The block around the step; no hook is left on anything afterwards."""
+    def installed(self) -> Iterator[SpanRecorder]:
+        """The block around the step, with its recorder; no hook is left on anything afterwards."""
         with ExitStack() as stack:
-            if self._follower is not None:
-                stack.callback(self._follower.end)
-            stack.enter_context(self.recorder.installed(self._target.timed))
-            stack.enter_context(self._phases.marked(self.recorder))
-            yield
-            if self._follower is not None:
-                self._phases.ran_backward(self._follower.runs)
+            stack.callback(self._follower.end)
+            is_followed = self._phases.backward is not None and torch.is_grad_enabled()
+            recorder = self._following if is_followed else self._plain
+            stack.enter_context(recorder.installed(self._target.timed))
+            with self._phases.marked(recorder):
+                yield recorder
+                self._phases.ran_backward(
+                    self._follower.runs, is_time_pass=True, is_by_threads=self._follower.is_by_threads
+                )
 
 
 class Instrument(Protocol):

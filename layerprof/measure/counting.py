@@ -38,7 +38,7 @@ class FlopsStep:
         """The block around the step: hooks on, compiled code eager."""
         with eager(), self.paths.installed(self._target.counted), self._phases.marked(self.paths):
             yield
-            self._phases.ran_backward(self.paths.engine_runs)
+            self._phases.ran_backward(self.paths.engine_runs, is_by_threads=self.paths.is_by_threads)
 
     def result(self) -> FlopsPass:
         """What the step brought."""

@@ -42,8 +42,7 @@ class LoopSteps:
     @contextmanager
     def time(self) -> Iterator[None]:
         """The block of a step under the span recorder; one that raises is not kept."""
-        recorder = self._timed.recorder
-        with self._timed.installed():
+        with self._timed.installed() as recorder:
             settle(self._target.device)
             recorder.begin()
             start_ns = self._now_ns()

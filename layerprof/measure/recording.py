@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from layerprof.attribute import OpsPass
+from layerprof.attribute import OpEvents, OpsPass
 from layerprof.errors import MeasurementError
 from layerprof.instruments import OpsSession, RangeRecorder, is_profiling, read_columns
 from layerprof.machine import settle
@@ -44,9 +44,11 @@ class OpsRecording:
         self._phases = phases
         self._has_device = target.device.type in _HAS_KERNELS
         self._session = OpsSession(has_device=self._has_device)
+        self._events: OpEvents | None = None
+        self._pairs_ns: tuple[tuple[int, int], ...] = ()
         self._recorder = RangeRecorder(follow_backward=phases.backward is not None)
 
-    def run(self, runner: StepRunner) -> OpsPass:
+    def run(self, runner: StepRunner) -> None:
         """Runs the steps of a measurement of ours, and reads them."""
         bare_ns = [_duration(runner.run())]
         recorded_ns: list[int] = []
@@ -55,7 +57,8 @@ class OpsRecording:
                 with self._phases.marked(self._recorder), self._until_end():
                     recorded_ns.append(_duration(runner.run(self._recorder)))
         bare_ns.append(_duration(runner.run()))
-        return self._read(pairs_ns=tuple(zip(bare_ns, recorded_ns[1:], strict=True)))
+        self._read()
+        self._pairs_ns = tuple(zip(bare_ns, recorded_ns[1:], strict=True))
 
     @contextmanager
     def block(self) -> Iterator[None]:
@@ -67,10 +70,18 @@ class OpsRecording:
             with self._phases.marked(self._recorder), self._recorder.step():
                 yield
                 settle(self._target.device)
+        self._read()
 
     def result(self) -> OpsPass:
-        """What the block's step brought."""
-        return self._read(pairs_ns=())
+        """What the steps brought.
+
+        Raises:
+            AssertionError: before they have ended.
+        """
+        assert self._events is not None
+        phase_of = np.asarray(self._phases.phase_of(), dtype=np.int64)
+        events = replace(self._events, phase=phase_of[self._events.phase])
+        return OpsPass(events=events, pairs_ns=self._pairs_ns, unseen=self._target.unseen_timed)
 
     @contextmanager
     def _until_end(self) -> Iterator[None]:
@@ -80,15 +91,14 @@ class OpsRecording:
         finally:
             self._recorder.end()
 
-    def _read(self, *, pairs_ns: tuple[tuple[int, int], ...]) -> OpsPass:
-        events = read_columns(
+    def _read(self) -> None:
+        self._events = read_columns(
             self._session.take_events(),
             has_device=self._has_device,
             boundaries=self._recorder.boundaries(first=1),
         )
-        phase_of = np.asarray(self._phases.phase_of(), dtype=np.int64)
-        events = replace(events, phase=phase_of[events.phase])
-        return OpsPass(events=events, pairs_ns=pairs_ns, unseen=self._target.unseen_timed)
+        if self._phases.backward is not None and self._events.host.is_engine.any():
+            self._phases.has_backward()
 
 
 def require_no_profiler() -> None:

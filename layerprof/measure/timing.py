@@ -57,9 +57,9 @@ class _TimedSteps:
         self._timed = TimedStep(target, options.clock, phases)
 
     def run(self) -> StepEvents:
-        with self._timed.installed():
-            start_ns, end_ns = self._runner.run(self._timed.recorder)
-        return self._timed.recorder.events(start_ns=start_ns, end_ns=end_ns)
+        with self._timed.installed() as recorder:
+            start_ns, end_ns = self._runner.run(recorder)
+        return recorder.events(start_ns=start_ns, end_ns=end_ns)
 
 
 def _warm_up(runner: StepRunner, options: Options, log: TimingLog) -> None:

@@ -68,7 +68,9 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
         MeasurementInterruptedError: on Ctrl-C; ``partial`` holds what was measured.
     """
     asked = checked_passes(passes)
-    if isinstance(energy, str) and energy != "auto":
+    if not isinstance(train, bool):
+        raise InputError(f"train is True or False; found {train!r}")
+    if energy is not None and energy != "auto":
         raise InputError(f"energy is 'auto' or None in this version; found {energy!r}")
     step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
     known = described(model, stages=stages, method=method, runs_step=call is None)

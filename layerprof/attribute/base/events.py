@@ -25,6 +25,7 @@ FIRST_MARK = 1 << 29
 PAUSE = FIRST_MARK  # the instrument works for itself from here on: the time belongs to nobody and not to the step
 RESUME = FIRST_MARK + 1
 BACKWARD_ENDED = FIRST_MARK + 2  # the work of the autograd engine is over
+BACKWARD_OF_NOBODY = FIRST_MARK + 3  # from here on the engine works on what nobody can be told to have recorded
 PHASE = FIRST_MARK + 16  # + the phase's index: it begins
 BACKWARD = 1 << 40  # + an event's position: from here on the engine works on what was recorded right after that event
 

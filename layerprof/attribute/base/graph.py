@@ -66,6 +66,24 @@ def levels_of(parent: IntArray) -> IntArray:
     return level
 
 
+def latest_forward_callers(layer: IntArray, caller: IntArray, is_recomputed: BoolArray) -> IntArray:
+    """Each call's caller; for one that autograd's engine made, that of the same layer's latest forward call, or -1.
+
+    Args:
+        layer: of each call, in order of their beginning.  (calls,)
+        caller: index of the calling call, or -1.  (calls,)
+        is_recomputed: whether the engine made the call.  (calls,)
+    """
+    if not is_recomputed.any():
+        return caller
+    by_layer = np.argsort(layer, kind="stable")  # within a layer by beginning
+    latest = np.maximum.accumulate(np.where(is_recomputed[by_layer], NO_PARENT, np.arange(layer.size)))
+    forward = np.empty_like(latest)
+    forward[by_layer] = np.where(latest == NO_PARENT, NO_PARENT, by_layer[latest])
+    has_forward = (forward != NO_PARENT) & (layer[forward] == layer)
+    return np.where(is_recomputed, np.where(has_forward, caller[forward], NO_PARENT), caller)
+
+
 def summed(cell: IntArray, weights: IntArray, shape: tuple[int, int]) -> IntArray:
     """Weights added up by cell of a table, cells numbered row by row."""
     total = np.zeros(shape[0] * shape[1], dtype=np.int64)

@@ -8,12 +8,12 @@ enter: baseline = live, peak starts anew      leave: peak of the call = highest 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from torch.utils._pytree import tree_leaves
 
+from layerprof.instruments.base import tensors_in
 from layerprof.instruments.memory.base import MemoryMeter, MeterReading, StorageLog
 
 
@@ -151,17 +151,6 @@ def tensor_bytes(value: object) -> int:
         return value.numel() * value.element_size()
     distinct = {id(tensor): tensor for tensor in tensors_in(value)}
     return sum(tensor.numel() * tensor.element_size() for tensor in distinct.values())
-
-
-def tensors_in(value: object) -> Iterator[torch.Tensor]:
-    """The tensors in a nested structure; of objects that are no containers only a dataclass's fields are looked at."""
-    for leaf in tree_leaves(value):
-        if isinstance(leaf, torch.Tensor):
-            yield leaf
-        elif isinstance(leaf, Mapping):
-            yield from tensors_in(list(leaf.values()))
-        elif is_dataclass(leaf) and not isinstance(leaf, type):
-            yield from tensors_in([getattr(leaf, field.name, None) for field in fields(leaf)])
 
 
 def _add(sums: dict[int, int], key: int, amount: int) -> None:

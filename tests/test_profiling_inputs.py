@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import layerprof as lp
+from layerprof.measure import resolve
 from layerprof.testing import CacheNet, KeyCache, NestedNet
 
 PASSES = ("time", "flops", "memory")
@@ -183,3 +184,9 @@ def test_inputs_that_are_one_tensor_twice_are_the_same_for_the_model() -> None:
     profile = lp.profile(model, (x, x), passes=("time", "flops"), warmup=0, repeats=1)
 
     assert profile.root.calls == 1
+
+
+def test_a_model_without_tensors_is_on_its_inputs_device() -> None:
+    target = resolve(nn.Sequential(nn.ReLU()), runs_step=True, inputs={"input": torch.empty(1, device="meta")})
+
+    assert target.device == torch.device("meta")

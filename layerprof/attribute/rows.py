@@ -140,8 +140,10 @@ def _is_seen(name: str, index: int, raw: RawTrace) -> bool:
 
 def stage_rows(raw: RawTrace, layers: Sequence[LayerProfile], columns: LayerColumns) -> tuple[StageProfile, ...]:
     """One row a stage, in the order in which the layers meet them, ``other`` last: sums of their layers' ``self``."""
-    names = sorted(dict.fromkeys(layer.stage for layer in layers), key=lambda name: name == OTHER_STAGE)
-    members = {name: [index for index, layer in enumerate(layers) if layer.stage == name] for name in names}
+    members: dict[str, list[int]] = {}
+    for index, layer in enumerate(layers):
+        members.setdefault(layer.stage, []).append(index)
+    names = sorted(members, key=lambda name: name == OTHER_STAGE)
     return tuple(_stage(name, members[name], raw, layers, columns) for name in names)
 
 

@@ -9,9 +9,11 @@ mode, only while nothing in it has hooks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from layerprof.attribute import Unseen
 from layerprof.errors import InputError
@@ -36,7 +38,12 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def resolve(
-    model: nn.Module, *, stages: StageRules | None = None, method: str | None = None, runs_step: bool
+    model: nn.Module,
+    *,
+    stages: StageRules | None = None,
+    method: str | None = None,
+    runs_step: bool,
+    inputs: object = None,
 ) -> Target:
     """What can be hooked of ``model``, and how its root is seen.
 
@@ -45,6 +52,7 @@ def resolve(
         stages: name to globs, or None.
         method: the method that the step calls instead of the model itself, or None.
         runs_step: whether we call the model ourselves, so that a root without hooks can be bracketed.
+        inputs: of the step; they tell the device of a model that holds no tensor.
     """
     inner = unwrapped(model)
     tree = build_tree(inner, stages=stages)
@@ -63,7 +71,7 @@ def resolve(
     return Target(
         tree=tree,
         callables=modules,
-        device=_device_of(inner),
+        device=_device_of(inner, inputs),
         timed=_sites(modules, without=scripted.layers | compiled.layers, is_root_hooked=not root_is_step),
         counted=_sites(modules, without=scripted.layers, is_root_hooked=not root_is_step),
         unseen_timed=_unseen(scripted, compiled, root_is_step=root_is_step),
@@ -120,10 +128,11 @@ def _is_compiled_forward(module: nn.Module) -> bool:
     return hasattr(module.__dict__.get("forward"), "_torchdynamo_orig_callable")
 
 
-def _device_of(model: nn.Module) -> torch.device:
-    for tensor in _tensors(model):
-        return tensor.device
-    return torch.device("cpu")
+def _device_of(model: nn.Module, inputs: object) -> torch.device:
+    """The device of the model's first tensor, else of the inputs' first, else the CPU."""
+    plain = dict(inputs) if isinstance(inputs, Mapping) else inputs
+    among_inputs = (leaf for leaf in tree_leaves(plain) if isinstance(leaf, torch.Tensor))
+    return next((tensor.device for tensor in chain(_tensors(model), among_inputs)), torch.device("cpu"))
 
 
 def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:

@@ -70,7 +70,14 @@ class Described:
     phases: PhaseRules | None
 
 
-def described(model: nn.Module, *, stages: StageRules | None, method: str | None = None, runs_step: bool) -> Described:
+def described(
+    model: nn.Module,
+    *,
+    stages: StageRules | None,
+    method: str | None = None,
+    runs_step: bool,
+    inputs: object = None,
+) -> Described:
     """The model resolved for measuring.
 
     Args:
@@ -78,13 +85,15 @@ def described(model: nn.Module, *, stages: StageRules | None, method: str | None
         stages: the caller's, or None for the model adapter's.
         method: that the step calls, or None.
         runs_step: whether we call the model ourselves.
+        inputs: of the step, where they are known.
     """
     inner = unwrapped(model)
     if any(nn.parameter.is_lazy(tensor) for tensor in (*inner.parameters(), *inner.buffers())):
         raise InputError("the model has lazy modules whose shapes are not known yet; call it once before profiling it")
     description = adapter_for(inner).describe(inner)
     own = dict(description.stages) if description.stages else None
-    target = resolve(model, stages=own if stages is None else stages, method=method, runs_step=runs_step)
+    rules = own if stages is None else stages
+    target = resolve(model, stages=rules, method=method, runs_step=runs_step, inputs=inputs)
     return Described(target=target, label=description.label, parts=description.parts, phases=description.phases)
 
 

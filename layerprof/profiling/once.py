@@ -73,7 +73,7 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
     if energy is not None and energy != "auto":
         raise InputError(f"energy is 'auto' or None in this version; found {energy!r}")
     step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
-    known = described(model, stages=stages, method=method, runs_step=call is None)
+    known = described(model, stages=stages, method=method, runs_step=call is None, inputs=inputs)
     spec = replace(
         spec_of(model, known, asked),
         method=method,

@@ -125,12 +125,33 @@ def test_a_method_that_trains_has_its_layers_backward_work_in_their_rows() -> No
     assert failed(profile) == []
 
 
+class Forked(Work):
+    """A layer with two ways out of its last stretch, of which the loss may use either."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        made = self.work(x)
+        return made.sum(), made * 2
+
+
+@pytest.mark.parametrize("used", [0, 1])
+def test_whichever_way_the_engine_comes_into_a_layer_its_time_is_the_layers(used: int) -> None:
+    clock = FakeClock()
+    net = nn.Sequential(Forked(clock, ticks=1, backward_ticks=6))
+
+    profile = lp.profile(
+        net, call=lambda: net(x())[used].sum().backward(), train=True, clock=clock, passes=("time",), repeats=REPEATS
+    )
+
+    assert ticks(profile["0"].by_phase["backward"].self_s) == 6
+
+
 class Aside(nn.Module):
     """A layer of whose backward nobody can tell the place: it runs on a thread whose numbers begin anew."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.here, self.far = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.clock = FakeClock()
+        self.here, self.far = (Work(self.clock, ticks=1, products=1, backward_ticks=2) for _ in range(2))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         made: list[torch.Tensor] = []
@@ -145,12 +166,13 @@ def test_backward_work_of_layers_on_several_threads_is_nobodys_and_said_so() -> 
     net = Aside()
 
     profile = lp.profile(
-        net, call=lambda: net(x()).sum().backward(), train=True, passes=("time", "flops", "memory"), repeats=6
+        net, call=lambda: net(x()).sum().backward(), train=True, clock=net.clock, passes=("time", "flops"), repeats=2
     )
 
-    of_one = 2 * 2 * 4 * 4
-    assert profile["here"].flops == profile["far"].flops == of_one
-    assert profile.unattributed_flops == 4 * of_one
+    assert profile["here"].flops == profile["far"].flops == PRODUCT_FLOPS
+    assert profile.unattributed_flops == 4 * PRODUCT_FLOPS
+    assert ticks(profile.unattributed_s) == 2 + 2
+    assert ticks(profile["here"].self_s) == ticks(profile["far"].self_s) == 1
     assert "backward_by_threads" in {note.code for note in profile.notes}
     assert failed(profile) == []
 

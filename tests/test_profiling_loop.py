@@ -275,7 +275,15 @@ def test_a_loop_that_generates_on_a_fresh_model_has_the_phases_of_a_generation()
                 model.generate(**prompt, max_new_tokens=3, min_new_tokens=3, do_sample=False)
 
     profile = profiler.result()
+    alone = lp.profile(
+        model,
+        prompt,
+        method="generate",
+        method_kwargs={"max_new_tokens": 3, "min_new_tokens": 3, "do_sample": False},
+        passes=("flops",),
+    )
     assert [(phase.name, phase.steps) for phase in profile.phases] == [("prefill", 1), ("decode", 2)]
+    assert [phase.flops for phase in profile.phases] == [phase.flops for phase in alone.phases]
     assert [check for check in profile.checks if not check.ok] == []
 
 

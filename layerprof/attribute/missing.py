@@ -19,6 +19,8 @@ _RECORD_QUANTITIES_BY_PASS = {
 }
 _DEVICE_QUANTITIES = ("device_total_s", "device_self_s", "device_busy_s", "device_span_s", "device_idle_s")
 _DEVICE_QUANTITIES_OF_RECORD = ("unattributed_device_s", "device_total_s", "device_busy_s", "device_span_s")
+_NO_DEVICE = "the model is on the CPU, which has no kernels of a device; its time is host time"
+_OTHER_DEVICE = "kernels are recorded on CUDA alone; of this device there is host time"
 _LATER = "this version of layerprof has no {what} yet"
 _QUANTITIES_TO_COME = {
     "count of the least traffic": ("bytes_moved", "self_bytes_moved"),
@@ -55,7 +57,7 @@ def _notes_on_ops(raw: RawTrace) -> Iterator[Note]:
         for quantity in ("ops", "timeline"):
             yield Note(code=code, quantity=quantity, scope="step", text=text)
     if not raw.has_device:
-        code, text = "no_device", "the model is on the CPU, which has no kernels of a device; its time is host time"
+        code, text = "no_device", _NO_DEVICE if raw.environment.device == "cpu" else _OTHER_DEVICE
     elif raw.ops is not None:
         return
     for quantity in _DEVICE_QUANTITIES:

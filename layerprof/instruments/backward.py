@@ -88,8 +88,11 @@ class BackwardFollower:
         self.runs = 0
         self.is_by_threads = False
 
-    def entered(self) -> None:
-        """A call began; its event is the buffer's last."""
+    def entered(self, *, is_elsewhere: bool = False) -> None:
+        """A call began; its event is the buffer's last, unless it is on another thread than the step's."""
+        if is_elsewhere:
+            self.is_by_threads = self.is_by_threads or torch.is_grad_enabled()
+            return
         if self._runs and engine_task() == -1:  # a run that raised never said that it was done: it was before this call
             self._runs.clear()
             now_ns = self._buffer[-1]
@@ -109,10 +112,6 @@ class BackwardFollower:
     def _boundary(self) -> None:
         self._positions.append(len(self._buffer) // 2 - 1)
         self._numbers.append(next_node_number())
-
-    def on_other_thread(self) -> None:
-        """A call was made on another thread than the step's."""
-        self.is_by_threads = self.is_by_threads or torch.is_grad_enabled()
 
     def _hook_stretches(self, output: object) -> None:
         """Puts a hook on every node by which the engine may come into a stretch, where it has none yet.

@@ -23,22 +23,18 @@ from layerprof.instruments.base import PostHook, PreHook, Site, engine_task, hoo
 
 
 class BoundaryFollower(Protocol):
-    """Told of every boundary of a call on the step's thread; it may write marks into the buffer."""
+    """Told of every boundary of a call; it may write marks into the buffer of the step's thread."""
 
     def begin(self, buffer: list[int]) -> None:
         """A step begins, whose thread writes into ``buffer``."""
         ...
 
-    def entered(self) -> None:
-        """A call began; its event is the buffer's last."""
+    def entered(self, *, is_elsewhere: bool = False) -> None:
+        """A call began; its event is the buffer's last, unless it is on another thread than the step's."""
         ...
 
     def left(self, output: object) -> None:
         """A call returned ``output``; its event is the buffer's last."""
-        ...
-
-    def on_other_thread(self) -> None:
-        """A call was made on another thread than the step's."""
         ...
 
 
@@ -154,7 +150,7 @@ class SpanRecorder:
                 if threading.get_ident() == self._step_thread:
                     follower.entered()
                 elif engine_task() == -1:
-                    follower.on_other_thread()
+                    follower.entered(is_elsewhere=True)
 
             return enter
 

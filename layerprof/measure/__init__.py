@@ -41,9 +41,6 @@ __all__ = [
 ]
 
 
-_WITHOUT_KERNELS = ("cpu", "meta")
-
-
 class _Passes:
     """What the passes of one model have brought so far."""
 
@@ -62,7 +59,7 @@ class _Passes:
             environment=environment_of(self._target.device),
             layers=self._target.tree.layers,
             phases=self._phases.shown(),
-            has_device=self._target.device.type not in _WITHOUT_KERNELS,
+            has_device=self._target.has_kernels,
             may_hide_calls=may_have_compiled(),
             warmup_ns=tuple(self._timing.warmup_ns),
             bare_ns=tuple(self._timing.bare_ns),

@@ -104,6 +104,11 @@ class Target:
     is_compiled: bool
     rerouted: tuple[str, ...] = ()
 
+    @property
+    def has_kernels(self) -> bool:
+        """Whether the ops pass can record the device's own activities: on CUDA."""
+        return self.device.type == "cuda"
+
     def replaced(self) -> tuple[str, ...]:
         """Paths of the modules that are no longer in the model."""
         present = set(map(id, self.tree.modules[0].modules()))

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 RECORDED = 2  # steps in the columns; with the sacrificed one a session has three
 
-_HAS_KERNELS = ("cuda",)  # devices whose activities the session records
-
 
 class OpsRecording:
     """One session and what it brought.
@@ -42,7 +40,7 @@ class OpsRecording:
     def __init__(self, target: Target, phases: Phases) -> None:
         self._target = target
         self._phases = phases
-        self._has_device = target.device.type in _HAS_KERNELS
+        self._has_device = target.has_kernels
         self._session = OpsSession(has_device=self._has_device)
         self._events: OpEvents | None = None
         self._pairs_ns: tuple[tuple[int, int], ...] = ()

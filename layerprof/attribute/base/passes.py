@@ -121,7 +121,7 @@ class RawTrace:
     Attributes:
         spec, environment, layers: what, where, and of which layers.
         phases: what the passes' phase indices mean.
-        has_device: whether the model is on a device that runs kernels of its own.
+        has_device: whether the model is on a device whose own activities the ops pass can record.
         may_hide_calls: whether there may be compiled code, inside which the time pass sees no call.
         warmup_ns, bare_ns: whole steps without instruments.
         overhead_pairs_ns: (bare, timed) neighbours.

@@ -1,13 +1,17 @@
-"""Strictness that all tests share: no network, no hub, no display, and the same random numbers in every run."""
+"""Strictness that all tests share: no network, no hub, no display, the same random numbers, a cache of their own."""
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
 import os
 import random
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +25,12 @@ os.environ.update(
     MPLBACKEND="Agg",
     OMP_NUM_THREADS="1",  # tiny tensors gain nothing from threads, and those of two processes wait for each other
 )
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker, and a program that a test starts, inherits the folder
+    _user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("MPLCONFIGDIR", str(_user_cache / "matplotlib"))  # its list of fonts takes seconds to make
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="layerprof-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 _SEED = 20240229
 

@@ -10,12 +10,16 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from report_records import batch_sweep
 
 import layerprof as lp
+from layerprof import machine
 from layerprof.cli import doctor
 from layerprof.cli.base import console, write_sweep_files
 from layerprof.cli.main import main
+from layerprof.errors import UnavailableError
+from layerprof.records import Ceilings, FrozenMapping
 
 COMMANDS = ("profile", "sweep", "report", "doctor")
 
@@ -101,6 +105,85 @@ def test_the_doctor_counts_the_energy_counters_that_can_be_read(
     first = next(doctor._energy_counters())
 
     assert first == ("counter of the CPU's energy", "yes", f"1 of 1 readable in {tmp_path}")
+
+
+def test_the_doctor_shows_measured_ceilings_beside_the_vendors_and_where_they_are_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(doctor, "_facts", lambda: iter(()))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    asked: list[tuple[str, ...]] = []
+
+    def fake_ceilings_of(device: torch.device, dtypes: tuple[str, ...], *, refresh: bool, tell: object) -> Ceilings:
+        assert refresh
+        asked.append(dtypes)
+        return Ceilings(
+            kind="measured",
+            device="a processor",
+            source="a fake",
+            matrix_flops_per_s=FrozenMapping({"float32": 3e9}),
+            copy_bytes_per_s=20e9,
+            launch_s=2e-6,
+            conditions=FrozenMapping(
+                {
+                    "threads": "2",
+                    "load": "0.5",
+                    "copy": "large",
+                    "launch": "small",
+                    "float32": "wide",
+                    "int8": "torch refused",
+                }
+            ),
+        )
+
+    peaks = Ceilings(
+        kind="vendor", device="a processor", source="a page", matrix_flops_per_s=FrozenMapping({"float32": 4e9})
+    )
+    monkeypatch.setattr(machine, "ceilings_of", fake_ceilings_of)
+    monkeypatch.setattr(machine, "required_peaks", lambda device: peaks)
+
+    assert main(["doctor", "--ceilings"]) == 0
+
+    output, errors = capsys.readouterr()
+    rows = [line.split() for line in output.splitlines()]
+    assert ["copy", "20.0", "GB/s", "–", "–", "large"] in rows
+    assert ["launch", "2.00", "µs", "–", "–", "small"] in rows
+    assert ["products", "float32", "3.00", "GFLOP/s", "4.00", "GFLOP/s", "75.0", "%", "wide"] in rows
+    assert ["products", "int8", "–", "–", "–", "torch", "refused"] in rows
+    assert "a page" in output
+    assert "kept in" in output
+    assert errors == ""
+    assert len(asked) == 1
+
+
+def test_the_doctor_says_why_a_device_has_no_peaks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_peaks(device: torch.device) -> Ceilings:
+        raise UnavailableError("peaks of 'a processor': its clock is not known")
+
+    measured = Ceilings(
+        kind="measured",
+        device="a processor",
+        source="a fake",
+        conditions=FrozenMapping({"threads": "2", "load": "0.5"}),
+    )
+    monkeypatch.setattr(machine, "required_peaks", no_peaks)
+
+    doctor._print_device(torch.device("cpu"), measured, ("float32",))
+
+    assert "its clock is not known" in capsys.readouterr().out
+
+
+def test_the_doctor_measures_nothing_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        pytest.fail("ceilings were measured")
+
+    monkeypatch.setattr(doctor, "_facts", lambda: iter(()))
+    monkeypatch.setattr(machine, "ceilings_of", fail)
+
+    assert main(["doctor"]) == 0
 
 
 def test_only_a_sweep_over_batch_sizes_has_its_plot(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -12,9 +15,10 @@ import torch
 
 import layerprof
 from layerprof import machine
-from layerprof.machine import memory
+from layerprof.machine import base, facts, memory
 
 CPU = torch.device("cpu")
+MKLDNN_PRODUCTS = getattr(torch.backends.mkldnn, "matmul")  # noqa: B009 - not in its stubs
 
 
 def test_the_environment_has_the_versions_and_the_device() -> None:
@@ -42,6 +46,52 @@ def test_the_settings_that_change_speed_are_in_the_flags() -> None:
 
     assert flags["float32_matmul_precision"] == "medium"
     assert flags["deterministic"] == "False"
+
+
+@contextmanager
+def precision_of(setting: Any, value: str) -> Iterator[None]:  # Any: torch's modules of settings have no common type
+    before = setting.fp32_precision
+    setting.fp32_precision = value
+    try:
+        yield
+    finally:
+        setting.fp32_precision = before
+
+
+@pytest.mark.parametrize(
+    ("setting", "precision", "word"),
+    [
+        (torch.backends.cuda.matmul, "tf32", "cuda.matmul.fp32_precision=tf32"),
+        (MKLDNN_PRODUCTS, "bf16", "mkldnn.matmul.fp32_precision=bf16"),
+    ],
+)
+def test_torchs_newer_settings_of_precision_are_told_where_it_refuses_the_older_word(
+    setting: object, precision: str, word: str
+) -> None:
+    with precision_of(setting, precision):
+        with pytest.raises(RuntimeError, match="precision"):
+            torch.get_float32_matmul_precision()
+        flags = machine.environment_of(CPU).flags
+
+    assert word in flags["float32_matmul_precision"].split(", ")
+
+
+def test_a_torch_without_the_newer_settings_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_BACKENDS", ("no.such", "cuda.matmul"))
+
+    assert list(base.backend_precisions()) == ["cuda.matmul.fp32_precision"]
+
+
+@pytest.mark.parametrize("error", [OSError, AttributeError])
+def test_a_load_that_the_system_does_not_tell_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def refuse() -> tuple[float, float, float]:
+        raise error("no load")
+
+    monkeypatch.setattr(os, "getloadavg", refuse, raising=False)
+
+    assert facts.load_of_last_minute() is None
 
 
 def test_threads_are_torchs() -> None:

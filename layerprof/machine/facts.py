@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from layerprof.machine.base import single_precision
 from layerprof.records import Environment, FrozenMapping
 
 
@@ -54,6 +55,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def load_of_last_minute() -> float | None:
+    """How many processes wanted a core in the last minute, on average; None where the system does not tell."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # no such call on Windows; no /proc to read in some containers
+        return None
+
+
 def device_name(device: torch.device) -> str:
     """``cpu``, or the accelerator's own name."""
     if device.type == "cuda":
@@ -71,7 +80,7 @@ def _flags() -> dict[str, str]:
     """Settings that change speed or results."""
     return {
         "deterministic": str(torch.are_deterministic_algorithms_enabled()),
-        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "float32_matmul_precision": single_precision(),
         "cudnn.benchmark": str(torch.backends.cudnn.benchmark),
         "interop_threads": str(torch.get_num_interop_threads()),
         "mkldnn": str(torch.backends.mkldnn.is_available()),

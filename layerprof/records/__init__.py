@@ -5,6 +5,7 @@ from layerprof.records.base import (
     SCHEMA,
     ActivityKind,
     Bound,
+    CeilingsKind,
     Check,
     Distribution,
     Energy,
@@ -16,6 +17,7 @@ from layerprof.records.base import (
     Provenance,
     UncountedOp,
 )
+from layerprof.records.ceilings import Ceilings
 from layerprof.records.flops import FlopReport
 from layerprof.records.layers import (
     CallNode,
@@ -29,9 +31,10 @@ from layerprof.records.layers import (
 from layerprof.records.memory import MemorySummary, PeakOwner
 from layerprof.records.profile import Environment, PartInfo, Profile, ProfileSpec
 from layerprof.records.samples import Prompt, Sample
-from layerprof.records.structure import LayerInfo, PhaseRules
+from layerprof.records.structure import LayerInfo, PhaseRules, family_of
 from layerprof.records.sweeps import AxisValue, CellFailure, CellRecord, CellStatus, PlanRecord, SweepRecord
 from layerprof.records.timeline import Columns, Timeline
+from layerprof.records.typical import middle_steps, typical
 
 __all__ = [
     "OTHER_STAGE",
@@ -40,6 +43,8 @@ __all__ = [
     "AxisValue",
     "Bound",
     "CallNode",
+    "Ceilings",
+    "CeilingsKind",
     "CellFailure",
     "CellRecord",
     "CellStatus",
@@ -74,4 +79,7 @@ __all__ = [
     "SweepRecord",
     "Timeline",
     "UncountedOp",
+    "family_of",
+    "middle_steps",
+    "typical",
 ]

@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 
 from layerprof import stats
 
-SCHEMA = 2  # of stored records; layerprof/store/base.py holds the history
+SCHEMA = 3  # of stored records; layerprof/store/base.py holds the history
 
 OTHER_STAGE = "other"  # of layers that no stage's rule matches
 
@@ -23,6 +23,7 @@ Kind = Literal[
 EnergyKind = Literal["measured", "replayed", "regressed", "time_share", "estimated"]
 Bound = Literal["compute", "memory", "launch", "unknown"]
 ActivityKind = Literal["kernel", "memcpy", "memset"]
+CeilingsKind = Literal["measured", "vendor"]
 Provenance = Literal["measured", "provenance", "graph-annotated", "by-sequence", "unattributed"]
 
 Value = TypeVar("Value", covariant=True)

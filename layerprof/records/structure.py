@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from layerprof.records.base import Kind
@@ -54,3 +55,8 @@ class PhaseRules:
     def names(self) -> tuple[str, ...]:
         """All phases that there may be, in order; the last two are prefill and decode."""
         return (*(name for name, _ in self.opened_by), "prefill", "decode")
+
+
+def family_of(path: str) -> str:
+    """The path with every index replaced by a star: layers of one family differ in nothing else."""
+    return re.sub(r"(?<![^.])\d+(?![^.])", "*", path)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
+from flop_counts import by_hand, flops_of, shaped
 from torch import nn
 
 import layerprof as lp
@@ -37,14 +37,17 @@ def test_the_fused_encoder_layer_counts_as_much_as_its_parts() -> None:
     assert counter.total == flops(model, X, train=True)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("is_bidirectional", [False, True])
-def test_an_lstm_counts_the_products_of_its_gates(layers: int, is_bidirectional: bool) -> None:
-    length, batch, width, hidden = 3, 2, 4, 8
-    model = nn.LSTM(width, hidden, num_layers=layers, bidirectional=is_bidirectional)
-    directions = 2 if is_bidirectional else 1
-    inner = (layers - 1) * (directions * hidden + hidden)
+def test_a_mask_leaves_the_fused_layer_dense() -> None:
+    model = nn.TransformerEncoderLayer(16, 4, dim_feedforward=24, batch_first=True).eval()
+    padding = torch.tensor([[False, False, True, True, True], [False] * 5])
 
-    counted = flops(model, torch.ones(length, batch, width), train=False)
+    assert flops_of(lambda: model(X, src_key_padding_mask=padding)) == flops_of(lambda: model(X)) > 0
 
-    assert counted == 2 * length * batch * 4 * hidden * directions * (width + hidden + inner)
+
+def test_tritons_fused_attention_counts_what_torchs_does() -> None:
+    x, weights = shaped(2, 5, 16), shaped(48, 16)
+
+    torchs = by_hand("aten._native_multi_head_attention", x, x, x, 16, 4, weights)
+    tritons = by_hand("aten._triton_multi_head_attention", x, x, x, 16, 4, weights)
+
+    assert torchs == tritons is not None

@@ -1,115 +1,252 @@
 """The ops that count as 0 FLOPs by convention, as data: the policy stated once.
 
-They are bias additions, elementwise work, reductions, norms, softmax, pooling, losses, sampling, copies, views, and
-bookkeeping. Some of them do arithmetic; none of it is a multiply-add of a product, convolution or attention, and
-counting it would tie the number to how a model is written down rather than to what it computes. An op that is
-neither here nor in a formula table is reported as uncounted.
+They are bias additions, elementwise work, reductions, norms, softmax, pooling, losses, sampling, optimizers, copies,
+views, changes of form, communication and bookkeeping. Some of them do arithmetic; none of it is a multiply-add of a
+product, convolution, attention, recurrent cell, distance or Fourier transform, and counting it would tie the number to
+how a model is written down rather than to what it computes. An op that is neither here nor in a formula table is
+reported as uncounted; so are decompositions and solvers (``linalg``), whose work is that of no single product.
 """
 
 from __future__ import annotations
 
 _VIEWS_AND_COPIES = """
-_conj _neg_view _pad_circular _pad_enum _reshape_alias _reshape_copy _to_copy _unsafe_view alias alias_copy as_strided
-as_strided_ as_strided_copy cat channel_shuffle chunk clone col2im constant_pad_nd contiguous copy copy_ detach
-detach_ diag_embed diagonal diagonal_scatter dstack expand expand_copy flatten flip hstack im2col lift_fresh
-lift_fresh_copy movedim narrow narrow_copy pad permute permute_copy pixel_shuffle pixel_unshuffle positive ravel
-reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d
-replication_pad3d reshape resize_ resolve_conj resolve_neg roll rot90 select select_copy select_scatter set_ slice
-slice_copy slice_scatter split split_copy split_with_sizes split_with_sizes_copy squeeze squeeze_ stack swapaxes
-swapdims t t_ to transpose transpose_ unbind unflatten unfold unfold_backward unsafe_split unsafe_split_with_sizes
-unsqueeze unsqueeze_ view view_as view_as_complex view_as_real view_copy vstack
+_chunk_cat _conj _conj_copy _copy_from _copy_from_and_resize _cudnn_rnn_flatten_weight _fw_primal _fw_primal_copy
+_lazy_clone _make_dual _make_dual_copy _neg_view _neg_view_copy _pad_circular _pad_enum _reshape_alias
+_reshape_alias_copy _reshape_copy _resize_output _resize_output_ _stack _to_copy _unsafe_view alias alias_copy
+as_strided as_strided_ as_strided_copy as_strided_scatter block_diag cat channel_shuffle chunk clone col2im
+constant_pad_nd contiguous copy copy_ detach detach_ detach_copy diag_embed diagonal diagonal_backward diagonal_copy
+diagonal_scatter dstack expand expand_copy flatten flip hstack im2col lift lift_fresh lift_fresh_copy lu_unpack
+movedim narrow narrow_copy pad permute permute_copy pixel_shuffle pixel_unshuffle positive ravel reflection_pad1d
+reflection_pad1d_backward reflection_pad2d reflection_pad2d_backward reflection_pad3d reflection_pad3d_backward repeat
+repeat_interleave replication_pad1d replication_pad1d_backward replication_pad2d replication_pad2d_backward
+replication_pad3d replication_pad3d_backward reshape resize resize_ resize_as resize_as_ resolve_conj resolve_neg roll
+rot90 select select_copy select_scatter set set_ slice slice_copy slice_inverse slice_scatter split split_copy
+split_with_sizes split_with_sizes_copy squeeze squeeze_ squeeze_copy stack swapaxes swapdims t t_ t_copy to transpose
+transpose_ transpose_copy unbind unbind_copy unflatten unfold unfold_backward unfold_copy unsafe_split
+unsafe_split_with_sizes unsqueeze unsqueeze_ unsqueeze_copy view view_as view_as_complex view_as_complex_copy
+view_as_real view_as_real_copy view_copy vstack
 """
 _CREATION = """
-_efficientzerotensor arange complex empty empty_like empty_permuted empty_strided eye fill fill_ full full_like
-hamming_window hann_window linspace logspace new_empty new_empty_strided new_full new_ones new_zeros ones ones_like
-polar rand rand_like randint randint_like randn randn_like randperm scalar_tensor tril_indices triu_indices zero_
-zeros zeros_like
+_efficientzerotensor _new_zeros_with_same_feature_meta arange bartlett_window blackman_window complex empty empty_like
+empty_permuted empty_strided eye fft_fftfreq fft_rfftfreq fill fill_ from_file full full_like hamming_window
+hann_window kaiser_window linspace logspace new_empty new_empty_strided new_full new_ones new_zeros ones ones_like
+polar rand rand_like randint randint_like randn randn_like randperm range scalar_tensor tril_indices triu_indices zero
+zero_ zeros zeros_like
 """
 _INDEXING = """
-_embedding_bag _embedding_bag_dense_backward _embedding_bag_forward_only _index_put_impl_ _unique2 _unsafe_index
+_cummin_helper _embedding_bag _embedding_bag_backward _embedding_bag_dense_backward _embedding_bag_forward_only
+_embedding_bag_per_sample_weights_backward _histogramdd_bin_edges _histogramdd_from_bin_cts
+_histogramdd_from_bin_tensors _index_put_impl _index_put_impl_ _segment_reduce_backward _unique _unique2 _unsafe_index
 _unsafe_index_put _unsafe_masked_index _unsafe_masked_index_put_accumulate argmax argmin argsort bincount bucketize
-cummax cummin embedding embedding_dense_backward embedding_renorm_ gather histc index index_add index_add_ index_copy
-index_copy_ index_fill index_fill_ index_put index_put_ index_reduce index_reduce_ index_select isin kthvalue
-masked_fill masked_fill_ masked_scatter masked_scatter_ masked_scatter_backward masked_select max_unpool2d
-max_unpool3d median nonzero nonzero_static one_hot put put_ scatter scatter_ scatter_add scatter_add_ scatter_reduce
-scatter_reduce_ searchsorted segment_reduce select_backward slice_backward sort take take_along_dim topk trace tril
-tril_ triu triu_ unique_consecutive unique_dim value_selecting_reduction_backward where
+cummax cummin embedding embedding_dense_backward embedding_renorm embedding_renorm_ gather hash_tensor histc histogram
+index index_add index_add_ index_copy index_copy_ index_fill index_fill_ index_put index_put_ index_reduce
+index_reduce_ index_select isin kthvalue masked_fill masked_fill_ masked_scatter masked_scatter_
+masked_scatter_backward masked_select max_unpool2d max_unpool3d median nonzero nonzero_static one_hot put put_ scatter
+scatter_ scatter_add scatter_add_ scatter_reduce scatter_reduce_ searchsorted segment_reduce select_backward
+slice_backward sort take take_along_dim topk trace tril tril_ triu triu_ unique_consecutive unique_dim
+unique_dim_consecutive value_selecting_reduction_backward where
 """
 _ELEMENTWISE = """
-__and__ __iand__ __ior__ __ixor__ __lshift__ __or__ __rshift__ __xor__ _foreach_add _foreach_add_ _foreach_addcdiv_
-_foreach_addcmul_ _foreach_copy_ _foreach_div_ _foreach_lerp_ _foreach_mul_ _foreach_neg _foreach_norm _foreach_sqrt
-_foreach_sub_ _foreach_zero_ _fused_adam_ _fused_adamw_ _fused_sgd_ _prelu_kernel _prelu_kernel_backward abs abs_ acos
-acosh add add_ addcdiv addcdiv_ addcmul addcmul_ angle asin asinh atan atan2 atanh bitwise_and bitwise_and_
-bitwise_left_shift bitwise_not bitwise_or bitwise_or_ bitwise_right_shift bitwise_xor ceil ceil_ celu celu_ clamp
-clamp_ clamp_max clamp_max_ clamp_min clamp_min_ clip conj_physical copysign cos cos_ cosh deg2rad digamma div div_
-elu elu_ elu_backward eq eq_ erf erf_ erfc erfinv exp exp2 exp_ expm1 expm1_ floor floor_ floor_divide floor_divide_
-fmax fmin fmod fmod_ frac ge ge_ gelu gelu_ gelu_backward glu glu_backward gt gt_ hardshrink hardsigmoid hardsigmoid_
-hardsigmoid_backward hardswish hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward heaviside hypot imag
-isfinite isinf isnan isneginf isposinf le le_ leaky_relu leaky_relu_ leaky_relu_backward lerp lerp_ lgamma log log10
-log1p log1p_ log2 log_ log_sigmoid log_sigmoid_backward log_sigmoid_forward logaddexp logical_and logical_and_
-logical_not logical_not_ logical_or logical_or_ logical_xor logit lt lt_ maximum minimum mish mish_ mish_backward mul
-mul_ nan_to_num nan_to_num_ ne ne_ neg neg_ nextafter polygamma pow pow_ prelu rad2deg real reciprocal reciprocal_
-relu relu6 relu_ remainder remainder_ round round_ rrelu_with_noise rsqrt rsqrt_ rsub selu selu_ sgn sigmoid sigmoid_
-sigmoid_backward sign silu silu_ silu_backward sin sin_ sinc sinh softplus softplus_backward softshrink special_erf
-special_expit special_xlogy sqrt sqrt_ square square_ sub sub_ tan tanh tanh_ tanh_backward threshold threshold_
-threshold_backward trunc trunc_ xlogy
+__and__ __iand__ __ilshift__ __ior__ __irshift__ __ixor__ __lshift__ __or__ __rshift__ __xor__ _add_relu _add_relu_
+_conj_physical _foreach_clone _foreach_max _foreach_norm _foreach_powsum _fused_adagrad _fused_adagrad_ _fused_adam
+_fused_adam_ _fused_adamw _fused_adamw_ _fused_sgd _fused_sgd_ _prelu_kernel _prelu_kernel_backward
+_thnn_fused_gru_cell _thnn_fused_gru_cell_backward _thnn_fused_lstm_cell _thnn_fused_lstm_cell_backward_impl
+_transform_bias_rescale_qkv abs abs_ acos acos_ acosh acosh_ add add_ addcdiv addcdiv_ addcmul addcmul_ angle asin
+asin_ asinh asinh_ atan atan2 atan2_ atan_ atanh atanh_ bitwise_and bitwise_and_ bitwise_left_shift
+bitwise_left_shift_ bitwise_not bitwise_not_ bitwise_or bitwise_or_ bitwise_right_shift bitwise_right_shift_
+bitwise_xor bitwise_xor_ ceil ceil_ celu celu_ clamp clamp_ clamp_max clamp_max_ clamp_min clamp_min_ clip
+conj_physical conj_physical_ copysign copysign_ cos cos_ cosh cosh_ deg2rad deg2rad_ digamma digamma_ div div_ elu
+elu_ elu_backward eq eq_ erf erf_ erfc erfc_ erfinv erfinv_ exp exp2 exp2_ exp_ expm1 expm1_ floor floor_ floor_divide
+floor_divide_ fmax fmin fmod fmod_ frac frac_ frexp gcd gcd_ ge ge_ gelu gelu_ gelu_backward glu glu_backward
+glu_backward_jvp glu_jvp gt gt_ hardshrink hardshrink_backward hardsigmoid hardsigmoid_ hardsigmoid_backward hardswish
+hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward heaviside heaviside_ hypot hypot_ i0 i0_ igamma
+igamma_ igammac igammac_ imag isfinite isinf isnan isneginf isposinf lcm lcm_ ldexp ldexp_ le le_ leaky_relu
+leaky_relu_ leaky_relu_backward lerp lerp_ lgamma lgamma_ linalg_cross log log10 log10_ log1p log1p_ log2 log2_ log_
+log_sigmoid log_sigmoid_backward log_sigmoid_forward logaddexp logaddexp2 logical_and logical_and_ logical_not
+logical_not_ logical_or logical_or_ logical_xor logical_xor_ logit logit_ logit_backward lt lt_ maximum minimum mish
+mish_ mish_backward mul mul_ mvlgamma mvlgamma_ nan_to_num nan_to_num_ ne ne_ neg neg_ nextafter nextafter_ polygamma
+polygamma_ pow pow_ prelu rad2deg rad2deg_ real reciprocal reciprocal_ relu relu6 relu_ remainder remainder_ round
+round_ rrelu_with_noise rrelu_with_noise_ rrelu_with_noise_backward rrelu_with_noise_functional rsqrt rsqrt_ rsub selu
+selu_ sgn sgn_ sigmoid sigmoid_ sigmoid_backward sign sign_ signbit silu silu_ silu_backward sin sin_ sinc sinc_ sinh
+sinh_ softplus softplus_backward softshrink softshrink_backward sqrt sqrt_ square square_ sub sub_ tan tan_ tanh tanh_
+tanh_backward threshold threshold_ threshold_backward trunc trunc_ xlogy xlogy_
 """
+_SPECIAL = """
+airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v
+chebyshev_polynomial_w entr erf erfcx expit hermite_polynomial_h hermite_polynomial_he i0e i1 i1e
+laguerre_polynomial_l legendre_polynomial_p log_ndtr modified_bessel_i0 modified_bessel_i1 modified_bessel_k0
+modified_bessel_k1 ndtri scaled_modified_bessel_k0 scaled_modified_bessel_k1 shifted_chebyshev_polynomial_t
+shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w spherical_bessel_j0
+xlog1py xlogy zeta
+"""  # as special_<name>
+_ON_LISTS = """
+abs acos add addcdiv addcmul asin atan ceil clamp_max clamp_min copy cos cosh div erf erfc exp expm1 floor frac lerp
+lgamma log log10 log1p log2 maximum minimum mul neg pow reciprocal round rsqrt sigmoid sign sin sinh sqrt sub tan tanh
+trunc zero
+"""  # as _foreach_<name> and _foreach_<name>_
 _REDUCTIONS = """
-_cummax_helper all amax amin aminmax any count_nonzero cumprod cumprod_ cumsum cumsum_ diff dist linalg_vector_norm
-logcumsumexp logsumexp max mean min mode nanmean nanmedian nansum norm prod std std_mean sum var var_mean
+_aminmax _cummax_helper _logcumsumexp all amax amin aminmax any count_nonzero cumprod cumprod_ cumsum cumsum_ diff
+dist linalg__powsum linalg_vector_norm logcumsumexp logsumexp max mean min mode nanmean nanmedian nansum norm prod std
+std_mean sum var var_mean
 """
 _NORMS_AND_SOFTMAX = """
-_batch_norm_impl_index _batch_norm_no_update _batch_norm_with_update _fused_rms_norm _fused_rms_norm_backward
-_log_softmax _log_softmax_backward_data _masked_softmax _native_batch_norm_legit _native_batch_norm_legit_functional
+_batch_norm_impl_index _batch_norm_no_update _batch_norm_with_update _batch_norm_with_update_functional
+_fused_rms_norm _fused_rms_norm_backward _log_softmax _log_softmax_backward_data _masked_scale _masked_softmax
+_masked_softmax_backward _native_batch_norm_legit _native_batch_norm_legit_functional
 _native_batch_norm_legit_no_training _safe_softmax _softmax _softmax_backward_data _weight_norm _weight_norm_interface
-_weight_norm_interface_backward batch_norm batch_norm_backward cudnn_batch_norm cudnn_batch_norm_backward group_norm
-instance_norm layer_norm log_softmax miopen_batch_norm native_batch_norm native_batch_norm_backward native_group_norm
-native_group_norm_backward native_layer_norm native_layer_norm_backward renorm rms_norm softmax
+_weight_norm_interface_backward batch_norm batch_norm_backward batch_norm_backward_elemt batch_norm_backward_reduce
+batch_norm_elemt batch_norm_gather_stats batch_norm_gather_stats_with_counts batch_norm_stats batch_norm_update_stats
+cudnn_batch_norm cudnn_batch_norm_backward group_norm instance_norm layer_norm log_softmax miopen_batch_norm
+miopen_batch_norm_backward native_batch_norm native_batch_norm_backward native_group_norm native_group_norm_backward
+native_layer_norm native_layer_norm_backward native_norm renorm renorm_ rms_norm softmax
 """
 _POOLING_AND_RESAMPLING = """
 _adaptive_avg_pool2d _adaptive_avg_pool2d_backward _adaptive_avg_pool3d _adaptive_avg_pool3d_backward
-_upsample_bicubic2d_aa _upsample_bilinear2d_aa _upsample_nearest_exact1d _upsample_nearest_exact2d
-_upsample_nearest_exact3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d
-adaptive_max_pool2d adaptive_max_pool2d_backward adaptive_max_pool3d affine_grid_generator avg_pool1d avg_pool2d
-avg_pool2d_backward avg_pool3d avg_pool3d_backward grid_sampler_2d grid_sampler_2d_backward grid_sampler_3d max_pool1d
-max_pool2d max_pool2d_with_indices max_pool2d_with_indices_backward max_pool3d max_pool3d_with_indices
-max_pool3d_with_indices_backward mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d upsample_bicubic2d
-upsample_bicubic2d_backward upsample_bilinear2d upsample_bilinear2d_backward upsample_linear1d
-upsample_linear1d_backward upsample_nearest1d upsample_nearest1d_backward upsample_nearest2d
-upsample_nearest2d_backward upsample_nearest3d upsample_trilinear3d
+_grid_sampler_2d_cpu_fallback _grid_sampler_2d_cpu_fallback_backward _upsample_bicubic2d_aa
+_upsample_bicubic2d_aa_backward _upsample_bilinear2d_aa _upsample_bilinear2d_aa_backward _upsample_lanczos2d_aa
+_upsample_lanczos2d_aa_backward _upsample_nearest_exact1d _upsample_nearest_exact1d_backward _upsample_nearest_exact2d
+_upsample_nearest_exact2d_backward _upsample_nearest_exact3d _upsample_nearest_exact3d_backward adaptive_avg_pool1d
+adaptive_avg_pool2d adaptive_avg_pool3d adaptive_avg_pool3d_backward adaptive_max_pool1d adaptive_max_pool2d
+adaptive_max_pool2d_backward adaptive_max_pool3d adaptive_max_pool3d_backward avg_pool1d avg_pool2d
+avg_pool2d_backward avg_pool3d avg_pool3d_backward cudnn_grid_sampler cudnn_grid_sampler_backward
+fractional_max_pool2d fractional_max_pool2d_backward fractional_max_pool3d fractional_max_pool3d_backward
+grid_sampler_2d grid_sampler_2d_backward grid_sampler_3d grid_sampler_3d_backward max_pool1d max_pool2d
+max_pool2d_backward max_pool2d_with_indices max_pool2d_with_indices_backward max_pool3d max_pool3d_with_indices
+max_pool3d_with_indices_backward mkldnn_adaptive_avg_pool2d mkldnn_adaptive_avg_pool2d_backward mkldnn_max_pool2d
+mkldnn_max_pool2d_backward mkldnn_max_pool3d mkldnn_max_pool3d_backward upsample_bicubic2d upsample_bicubic2d_backward
+upsample_bilinear2d upsample_bilinear2d_backward upsample_linear1d upsample_linear1d_backward upsample_nearest1d
+upsample_nearest1d_backward upsample_nearest2d upsample_nearest2d_backward upsample_nearest3d
+upsample_nearest3d_backward upsample_trilinear3d upsample_trilinear3d_backward
 """
 _LOSSES_AND_SAMPLING = """
-alpha_dropout bernoulli bernoulli_ binary_cross_entropy binary_cross_entropy_backward binary_cross_entropy_with_logits
-dropout dropout_ exponential_ feature_dropout huber_loss huber_loss_backward l1_loss mse_loss mse_loss_backward
-multinomial native_dropout native_dropout_backward nll_loss2d_backward nll_loss2d_forward nll_loss_backward
-nll_loss_forward normal normal_ poisson random_ smooth_l1_loss smooth_l1_loss_backward uniform_
+_ctc_loss _ctc_loss_backward _cudnn_ctc_loss _dirichlet_grad _fill_mem_eff_dropout_mask_ _fused_dropout
+_philox_key_fold_in _philox_key_split _philox_normal _philox_normal_ _philox_uniform _philox_uniform_
+_sample_dirichlet _standard_gamma _standard_gamma_grad alpha_dropout bernoulli bernoulli_ binary_cross_entropy
+binary_cross_entropy_backward binary_cross_entropy_with_logits binomial cauchy cauchy_ dropout dropout_ exponential
+exponential_ feature_dropout geometric geometric_ huber_loss huber_loss_backward l1_loss log_normal log_normal_
+miopen_ctc_loss mse_loss mse_loss_backward multi_margin_loss multi_margin_loss_backward
+multilabel_margin_loss_backward multilabel_margin_loss_forward multinomial native_dropout native_dropout_backward
+nll_loss2d_backward nll_loss2d_forward nll_loss_backward nll_loss_forward normal normal_ normal_functional poisson
+random random_ smooth_l1_loss smooth_l1_loss_backward soft_margin_loss soft_margin_loss_backward uniform uniform_
+"""
+_QUANTIZING = """
+_convert_weight_to_int4pack _convert_weight_to_int4pack_for_cpu _dyn_quant_pack_4bit_weight _empty_affine_quantized
+_empty_per_channel_affine_quantized _fake_quantize_learnable_per_channel_affine
+_fake_quantize_learnable_per_channel_affine_backward _fake_quantize_learnable_per_tensor_affine
+_fake_quantize_learnable_per_tensor_affine_backward _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
+_fused_moving_avg_obs_fq_helper _fused_moving_avg_obs_fq_helper_functional _make_per_channel_quantized_tensor
+_make_per_tensor_quantized_tensor dequantize empty_quantized fake_quantize_per_channel_affine_cachemask
+fake_quantize_per_tensor_affine_cachemask int_repr q_per_channel_axis q_per_channel_scales q_per_channel_zero_points
+q_scale q_zero_point qscheme quantize_per_channel quantize_per_tensor quantize_per_tensor_dynamic quantized_batch_norm
+quantized_max_pool1d quantized_max_pool2d quantized_max_pool3d
+"""
+_NESTED_SPARSE_AND_MKLDNN = """
+_coalesce _coalesced _coalesced_ _convert_indices_from_coo_to_csr _convert_indices_from_csr_to_coo _cslt_compress
+_dimI _dimV _indices _indices_copy _jagged_to_padded_dense_forward _mkldnn_reshape _mkldnn_transpose
+_mkldnn_transpose_ _nested_compute_contiguous_strides_offsets _nested_from_padded
+_nested_from_padded_and_nested_example _nested_from_padded_tensor _nested_get_jagged_dummy _nested_get_lengths
+_nested_get_max_seqlen _nested_get_min_seqlen _nested_get_offsets _nested_get_ragged_idx _nested_get_values
+_nested_get_values_copy _nested_select_backward _nested_sum_backward _nested_tensor_from_mask
+_nested_tensor_from_mask_left_aligned _nested_tensor_from_tensor_list _nested_tensor_size
+_nested_tensor_softmax_with_shape _nested_tensor_storage_offsets _nested_tensor_strides _nested_view_from_buffer
+_nested_view_from_buffer_copy _nested_view_from_jagged _nested_view_from_jagged_copy _nnz _pack_padded_sequence
+_padded_dense_to_jagged_forward _sparse_broadcast_to _sparse_broadcast_to_copy _sparse_compressed_tensor_with_dims
+_sparse_coo_tensor_with_dims _sparse_coo_tensor_with_dims_and_tensors _sparse_csr_prod _sparse_csr_sum
+_sparse_log_softmax _sparse_log_softmax_backward_data _sparse_mask_projection _sparse_semi_structured_apply
+_sparse_semi_structured_apply_dense _sparse_semi_structured_tile _sparse_softmax _sparse_softmax_backward_data
+_sparse_sum _sparse_sum_backward _spdiags _to_dense _to_sparse _to_sparse_bsc _to_sparse_bsr _to_sparse_csc
+_to_sparse_csr _to_sparse_semi_structured _validate_compressed_sparse_indices _values _values_copy ccol_indices
+ccol_indices_copy col_indices col_indices_copy copy_sparse_to_sparse copy_sparse_to_sparse_ crow_indices
+crow_indices_copy dense_dim indices indices_copy is_coalesced mkldnn_reorder_conv2d_weight
+mkldnn_reorder_conv3d_weight resize_as_sparse resize_as_sparse_ row_indices row_indices_copy sparse_compressed_tensor
+sparse_coo_tensor sparse_dim sparse_mask sparse_resize sparse_resize_ sparse_resize_and_clear sparse_resize_and_clear_
+to_mkldnn to_padded_tensor values values_copy
 """
 _BOOKKEEPING = """
-_amp_foreach_non_finite_check_and_unscale_ _amp_update_scale_ _assert_async _assert_scalar _assert_tensor_metadata
-_cast_Float _functional_sym_constrain_range _fused_sdp_choice _is_all_true _is_any_true _linalg_check_errors
-_local_scalar_dense _nested_get_offsets _nested_tensor_from_mask _nested_tensor_from_mask_left_aligned
-_nested_view_from_buffer _pin_memory _to_sparse _version allclose equal is_nonzero is_pinned is_same_size isclose item
-numel record_stream sym_constrain_range sym_constrain_range_for_size sym_numel sym_size sym_storage_offset sym_stride
+_amp_foreach_non_finite_check_and_unscale _amp_foreach_non_finite_check_and_unscale_ _amp_update_scale
+_amp_update_scale_ _assert_async _assert_scalar _assert_tensor_metadata _cast_Float _cudnn_init_dropout_state
+_functional_assert_async _functional_assert_scalar _functional_sym_constrain_range
+_functional_sym_constrain_range_for_size _fused_sdp_choice _has_same_storage_numel _is_all_true _is_any_true
+_linalg_check_errors _local_scalar_dense _make_dep_token _pin_memory _print _use_cudnn_ctc_loss _use_miopen_ctc_loss
+_version allclose dim equal is_contiguous is_non_overlapping_and_dense is_nonzero is_pinned is_same_size is_set_to
+is_strides_like_format isclose item numel record_stream size storage_offset stride sym_constrain_range
+sym_constrain_range_for_size sym_is_contiguous sym_numel sym_size sym_storage_offset sym_stride
+"""
+_QUANTIZED = """
+_quantized._wrapped_linear_prepack _quantized.add _quantized.conv2d_prepack _quantized.conv3d_prepack
+_quantized.conv_transpose1d_prepack _quantized.conv_transpose2d_prepack _quantized.conv_transpose3d_prepack
+_quantized.linear_prepack _quantized.linear_prepack_fp16 _quantized.linear_prepack_fp16_legacy
+_quantized.linear_prepack_legacy _quantized.wrapped_fbgemm_pack_gemm_matrix_fp16 quantized.add quantized.add_out
+quantized.add_relu quantized.add_relu_out quantized.add_scalar quantized.add_scalar_out quantized.add_scalar_relu
+quantized.add_scalar_relu_out quantized.batch_norm quantized.batch_norm1d quantized.batch_norm1d_relu
+quantized.batch_norm2d quantized.batch_norm2d_relu quantized.batch_norm3d quantized.batch_norm3d_relu
+quantized.batch_norm_relu quantized.cat quantized.cat_out quantized.cat_relu quantized.cat_relu_out quantized.celu
+quantized.clamp quantized.conv1d_prepack quantized.conv1d_unpack quantized.conv2d_dilation quantized.conv2d_groups
+quantized.conv2d_output_padding quantized.conv2d_padding quantized.conv2d_prepack quantized.conv2d_stride
+quantized.conv2d_transpose quantized.conv2d_unpack quantized.conv2d_unpack_sizes quantized.conv3d_dilation
+quantized.conv3d_groups quantized.conv3d_output_padding quantized.conv3d_padding quantized.conv3d_prepack
+quantized.conv3d_stride quantized.conv3d_transpose quantized.conv3d_unpack quantized.conv_prepack
+quantized.conv_transpose1d_prepack quantized.conv_transpose1d_unpack quantized.conv_transpose2d_dilation
+quantized.conv_transpose2d_groups quantized.conv_transpose2d_output_padding quantized.conv_transpose2d_padding
+quantized.conv_transpose2d_prepack quantized.conv_transpose2d_stride quantized.conv_transpose2d_transpose
+quantized.conv_transpose2d_unpack quantized.conv_transpose3d_dilation quantized.conv_transpose3d_groups
+quantized.conv_transpose3d_output_padding quantized.conv_transpose3d_padding quantized.conv_transpose3d_prepack
+quantized.conv_transpose3d_stride quantized.conv_transpose3d_transpose quantized.conv_transpose3d_unpack
+quantized.conv_unpack quantized.dropout quantized.elu quantized.embedding_4bit quantized.embedding_bag_2bit_prepack
+quantized.embedding_bag_2bit_prepack_with_rowwise_min_max quantized.embedding_bag_2bit_rowwise_offsets
+quantized.embedding_bag_2bit_unpack quantized.embedding_bag_4bit quantized.embedding_bag_4bit_prepack
+quantized.embedding_bag_4bit_prepack_with_rowwise_min_max quantized.embedding_bag_4bit_rowwise_offsets
+quantized.embedding_bag_4bit_unpack quantized.embedding_bag_byte quantized.embedding_bag_byte_prepack
+quantized.embedding_bag_byte_prepack_with_rowwise_min_max quantized.embedding_bag_byte_rowwise_offsets
+quantized.embedding_bag_byte_unpack quantized.embedding_bag_prepack quantized.embedding_bag_unpack
+quantized.embedding_byte quantized.group_norm quantized.hardswish quantized.instance_norm quantized.layer_norm
+quantized.leaky_relu quantized.linear_prepack quantized.linear_prepack_fp16 quantized.linear_prepack_fp16_legacy
+quantized.linear_prepack_legacy quantized.linear_unpack quantized.linear_unpack_fp16
+quantized.make_quantized_cell_params quantized.make_quantized_cell_params_dynamic
+quantized.make_quantized_cell_params_fp16 quantized.max_pool1d quantized.max_pool2d quantized.mul quantized.mul_out
+quantized.mul_relu quantized.mul_relu_out quantized.mul_scalar quantized.mul_scalar_out quantized.mul_scalar_relu
+quantized.mul_scalar_relu_out quantized.prelu quantized.relu6 quantized.sigmoid quantized.softmax quantized.threshold
+"""
+_COMMUNICATION = """
+_c10d_functional.all_gather_into_tensor _c10d_functional.all_gather_into_tensor_coalesced
+_c10d_functional.all_gather_into_tensor_out _c10d_functional.all_reduce _c10d_functional.all_reduce_
+_c10d_functional.all_reduce_coalesced _c10d_functional.all_reduce_coalesced_ _c10d_functional.all_to_all_single
+_c10d_functional.batch_p2p_ops _c10d_functional.broadcast _c10d_functional.broadcast_ _c10d_functional.irecv
+_c10d_functional.isend _c10d_functional.reduce_scatter_tensor _c10d_functional.reduce_scatter_tensor_coalesced
+_c10d_functional.reduce_scatter_tensor_out _c10d_functional.wait_tensor
+_c10d_functional_autograd.all_gather_into_tensor _c10d_functional_autograd.all_to_all_single
+_c10d_functional_autograd.reduce_scatter_tensor c10d._allgather_base_ c10d._reduce_scatter_base_ c10d.allgather_
+c10d.allgather_coalesced_ c10d.allgather_into_tensor_coalesced_ c10d.allreduce_ c10d.allreduce_coalesced_
+c10d.alltoall_ c10d.alltoall_base_ c10d.barrier c10d.broadcast_ c10d.check_for_nan c10d.gather_
+c10d.monitored_barrier_ c10d.recv_ c10d.recv_any_source_ c10d.reduce_ c10d.reduce_scatter_
+c10d.reduce_scatter_tensor_coalesced_ c10d.scatter_ c10d.send
+"""
+_OTHER_LIBRARIES = """
+prim.device prim.dtype prim.layout profiler._record_function_enter profiler._record_function_enter_new
+profiler._record_function_exit mkl._mkl_reorder_linear_weight mkldnn._get_mkldnn_serialized_md mkldnn._nbytes
+mkldnn._reorder_convolution_transpose_weight mkldnn._reorder_convolution_weight mkldnn._reorder_linear_weight
+mkldnn._reorder_mkldnn_rnn_layer_weight onednn.linear_prepack_fp16 onednn.qadd onednn.qadd_relu onednn.qbatch_norm2d
+onednn.qconv_prepack onednn.qlinear_prepack onednn.qmul quantization._Bfloat16QuantizedToFloat
+quantization._FloatToBfloat16Quantized torchvision.nms torchvision.roi_align torchvision._roi_align_backward
+torchvision.roi_pool torchvision._roi_pool_backward torchvision.ps_roi_align torchvision._ps_roi_align_backward
+torchvision.ps_roi_pool torchvision._ps_roi_pool_backward
 """
 
+_ATEN = (
+    *_VIEWS_AND_COPIES.split(),
+    *_CREATION.split(),
+    *_INDEXING.split(),
+    *_ELEMENTWISE.split(),
+    *(f"special_{name}" for name in _SPECIAL.split()),
+    *(f"_foreach_{name}{form}" for name in _ON_LISTS.split() for form in ("", "_")),
+    *_REDUCTIONS.split(),
+    *_NORMS_AND_SOFTMAX.split(),
+    *_POOLING_AND_RESAMPLING.split(),
+    *_LOSSES_AND_SAMPLING.split(),
+    *_QUANTIZING.split(),
+    *_NESTED_SPARSE_AND_MKLDNN.split(),
+    *_BOOKKEEPING.split(),
+)
 ZERO_OPS: frozenset[str] = frozenset(
-    f"aten.{name}"
-    for group in (
-        _VIEWS_AND_COPIES,
-        _CREATION,
-        _INDEXING,
-        _ELEMENTWISE,
-        _REDUCTIONS,
-        _NORMS_AND_SOFTMAX,
-        _POOLING_AND_RESAMPLING,
-        _LOSSES_AND_SAMPLING,
-        _BOOKKEEPING,
-    )
-    for name in group.split()
-) | {
-    "prim.device",
-    "prim.dtype",
-    "prim.layout",
-    "profiler._record_function_enter_new",
-    "profiler._record_function_exit",
-}
+    (*(f"aten.{name}" for name in _ATEN), *_QUANTIZED.split(), *_COMMUNICATION.split(), *_OTHER_LIBRARIES.split())
+)

@@ -47,13 +47,21 @@ class OpCall:
         """The shape of the tensor argument at ``position``."""
         return shape_of(self.args[position])
 
+    def multiplier(self, position: int) -> int:
+        """How many real multiply-adds stand behind one of the tensor argument at ``position``: 4 where it is complex.
+
+        (a + bi)(c + di) added to a sum takes 4 multiplications and 4 additions.
+        """
+        value = self.args[position]
+        return 4 if isinstance(value, torch.Tensor) and value.is_complex() else 1
+
     def output_shape(self) -> Shape:
         """The shape of the first tensor that it returned."""
         first = self.output[0] if isinstance(self.output, tuple | list) else self.output
         return shape_of(first)
 
 
-Formula = Callable[[OpCall], Flops]
+Formula = Callable[[OpCall], Flops | None]  # None: what it depends on is not known here, so the op is not counted
 
 
 def shape_of(value: object) -> Shape:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from layerprof.profiling import Profiler, count_flops, profile
     from layerprof.records import (
         CallNode,
+        Ceilings,
         CellRecord,
         Check,
         Distribution,
@@ -56,6 +57,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CallNode",
+    "Ceilings",
     "CellRecord",
     "Check",
     "Distribution",
@@ -108,6 +110,7 @@ _NAMES_OF = {
     "layerprof.profiling": ("Profiler", "count_flops", "profile"),
     "layerprof.records": (
         "CallNode",
+        "Ceilings",
         "CellRecord",
         "Check",
         "Distribution",

@@ -47,13 +47,15 @@ def quantities(start: int) -> Quantities:
     """Quantities of which every one is there, and no two are the same."""
     names = [field.name for field in fields(Quantities)]
     numbers = {name: start + position for position, name in enumerate(names)}
-    times = {name: samples(numbers[name] * 1e-9, 0.1 + numbers[name]) for name in names if name.endswith("_s")}
+    timed = [name for name in names if name.endswith("_s") and not name.endswith("_per_s") and name != "least_s"]
+    times = {name: samples(numbers[name] * 1e-9, 0.1 + numbers[name]) for name in timed}
     energy = Energy(
         total_j=1.5 + start, kind="measured", source="nvml", ci95_j=(1.0, 2.0), window_s=1.0, resolution_s=0.1
     )
     joules = {"energy": energy, "self_energy": replace(energy, ci95_j=None, kind="replayed")}
-    counts = {name: number for name, number in numbers.items() if name not in {*times, *joules}}
-    return Quantities(**counts, **times, **joules)  # type: ignore[arg-type]  # by the names' endings
+    others = {"flops_by_dtype": FrozenMapping({"bfloat16": start, "float32": 2}), "bound": "memory"}
+    counts = {name: number for name, number in numbers.items() if name not in {*times, *joules, *others}}
+    return Quantities(**counts, **times, **joules, **others)  # type: ignore[arg-type]  # by the names' endings
 
 
 def values_of(row: Quantities) -> dict[str, object]:
@@ -68,6 +70,8 @@ def op(name: str, *kernels: KernelProfile) -> OpProfile:
         self_s=samples(1e-6, 2e-6, 0.1 + 0.2),
         device_s=samples(3e-6) if kernels else None,
         flops=None if kernels else 12,
+        bytes_moved=None if kernels else 48,
+        dtype=None if kernels else "bfloat16",
         kernels=kernels,
     )
 
@@ -89,10 +93,6 @@ def layers() -> tuple[LayerProfile, ...]:
         param_bytes=28,
         by_phase=FrozenMapping({"prefill": quantities(100), "decode": own, "empty": Quantities()}),
         ops=(op("aten::addmm", kernel, fill), op("aten::relu")),
-        flops_per_s=1e12,
-        intensity=0.5,
-        bound="memory",
-        efficiency=0.25,
         provenance="graph-annotated",
         shared=True,
         **values_of(own),  # type: ignore[arg-type]  # the fields of the same class

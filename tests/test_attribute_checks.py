@@ -73,7 +73,7 @@ Tamper = Callable[[lp.Profile], lp.Profile]
 TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     "two rows of one path": (
         lambda profile: replace(profile, layers=(*profile.layers, profile.layers[-1])),
-        {"paths_unique", "stages_partition", "host_time_books", "flops_books", "phase_books"},
+        {"paths_unique", "stages_partition", "host_time_books", "flops_books", "bytes_books", "phase_books"},
     ),
     "a phase whose flops its layers did not do": (
         lambda profile: replace(profile, phases=(replace(profile.phases[0], flops=0, name="forward"),)),
@@ -118,6 +118,18 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     ),
     "flops of no layer": (
         lambda profile: replace(profile, unattributed_flops=1),
+        {"flops_books"},
+    ),
+    "bytes of no layer": (
+        lambda profile: replace(profile, unattributed_bytes_moved=1),
+        {"bytes_books"},
+    ),
+    "bytes in a row alone": (
+        lambda profile: row(profile, "head", self_bytes_moved=1),
+        {"bytes_books"},
+    ),
+    "flops in no format": (
+        lambda profile: row(profile, "head", flops_by_dtype=FrozenMapping({})),
         {"flops_books"},
     ),
     "flops in a row alone": (
@@ -193,7 +205,7 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str]]] = {
     ),
     "total flops in a row alone": (
         lambda profile: row(profile, "head", flops=(profile["head"].flops or 0) + 1),
-        {"phase_books", "call_tree_is_rows"},
+        {"flops_books", "phase_books", "call_tree_is_rows"},
     ),
     "a stage of negative time": (
         lambda profile: replace(

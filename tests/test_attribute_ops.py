@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from op_columns import ENGINE_THREAD, OTHER_THREAD, OpColumns
 
+from layerprof.attribute import OpCount, OpKey
 from layerprof.attribute.base.intervals import innermost_at, nested
 from layerprof.attribute.base.ops import FOREIGN_NODE, OpEvents
 from layerprof.attribute.base.places import DevicePlaces, HostPlaces
@@ -271,14 +274,17 @@ def flops_columns() -> OpColumns:
     return columns.op("aten::addmm", 15, 35, shapes=((4,), (2, 3), (3, 4), (), ()))
 
 
-def flops_of(columns: OpColumns, op_flops: object, uncounted: tuple[str, ...] = ()) -> dict[str, int | None]:
+def flops_of(
+    columns: OpColumns, op_flops: Mapping[OpKey, int] | None, uncounted: tuple[str, ...] = ()
+) -> dict[str, int | None]:
     events = columns.events()
     places = placed_ops(events)
-    rows = op_rows(events, places, DevicePlaces(), op_flops=op_flops, uncounted=uncounted)  # type: ignore[arg-type]
+    counts = None if op_flops is None else {key: OpCount(flops=flops) for key, flops in op_flops.items()}
+    rows = op_rows(events, places, DevicePlaces(), counts=counts, uncounted=uncounted)
     return {row.name: row.flops for found in rows.values() for row in found}
 
 
-ADDMM = (BLOCK, "aten::addmm", ((4,), (2, 3), (3, 4)))
+ADDMM: OpKey = (BLOCK, "aten::addmm", ((4,), (2, 3), (3, 4)))
 
 
 def test_flops_go_to_the_row_of_their_op_and_others_have_none_of_their_own() -> None:
@@ -286,7 +292,7 @@ def test_flops_go_to_the_row_of_their_op_and_others_have_none_of_their_own() -> 
 
 
 def test_a_layer_with_flops_that_found_no_row_does_not_claim_zero() -> None:
-    op_flops = {ADDMM: 48, (BLOCK, "aten::bmm", ((1, 2, 3), (1, 3, 4))): 10}
+    op_flops: dict[OpKey, int] = {ADDMM: 48, (BLOCK, "aten::bmm", ((1, 2, 3), (1, 3, 4))): 10}
 
     assert flops_of(flops_columns(), op_flops) == {"aten::linear": None, "aten::addmm": 48}
 
@@ -301,9 +307,32 @@ def test_of_namesakes_within_one_another_the_outermost_has_the_flops() -> None:
     columns.op("aten::sum", 10, 40, shapes=((2, 3), ())).op("aten::sum", 15, 35, shapes=((2, 3), (), ()))
     events = columns.events()
 
-    rows = op_rows(events, placed_ops(events), DevicePlaces(), op_flops={(ROOT, "aten::sum", ((2, 3),)): 6})
+    rows = op_rows(
+        events, placed_ops(events), DevicePlaces(), counts={(ROOT, "aten::sum", ((2, 3),)): OpCount(flops=6)}
+    )
 
     assert {len(row.shapes): row.flops for row in rows[ROOT]} == {2: 6, 3: 0}
+
+
+def test_bytes_and_format_go_to_the_row_of_their_op_and_others_moved_none() -> None:
+    events = flops_columns().events()
+    counts = {ADDMM: OpCount(flops=48, bytes_moved=112, dtype="float32")}
+
+    rows = op_rows(events, placed_ops(events), DevicePlaces(), counts=counts)[BLOCK]
+
+    assert {row.name: (row.bytes_moved, row.dtype) for row in rows} == {
+        "aten::addmm": (112, "float32"),
+        "aten::linear": (0, None),
+    }
+
+
+def test_bytes_counted_with_other_shapes_than_the_rows_are_not_claimed_to_be_none() -> None:
+    events = flops_columns().events()
+    counts: dict[OpKey, OpCount] = {(BLOCK, "aten::addmm", ((9, 9),)): OpCount(bytes_moved=112)}
+
+    rows = op_rows(events, placed_ops(events), DevicePlaces(), counts=counts)[BLOCK]
+
+    assert {row.name: row.bytes_moved for row in rows} == {"aten::addmm": None, "aten::linear": 0}
 
 
 def test_the_time_share_of_an_op_does_not_count_its_namesakes_inside_it() -> None:

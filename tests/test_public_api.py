@@ -21,6 +21,7 @@ REQUIRED = inspect.Parameter.empty
 
 PUBLIC_NAMES = {
     "CallNode",
+    "Ceilings",
     "CellRecord",
     "Check",
     "Distribution",

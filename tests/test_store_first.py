@@ -12,6 +12,7 @@ from store_records import cell, first_form, full_profile, samples, sweep
 
 import layerprof as lp
 from layerprof.records import (
+    SCHEMA,
     CellRecord,
     Environment,
     FrozenMapping,
@@ -109,7 +110,7 @@ def test_a_file_of_the_first_form_is_saved_in_the_newest(tmp_path: Path) -> None
 
     lp.save(lp.load(path), path)
 
-    assert json.loads(path.read_text())["schema"] == 2
+    assert json.loads(path.read_text())["schema"] == SCHEMA
     assert lp.load(path) == full_profile()
 
 

@@ -8,10 +8,12 @@ MemoryPass ───────────────▶ CallGraph ─┘    
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerprof import stats
 from layerprof.attribute.base import (
@@ -37,11 +39,14 @@ from layerprof.attribute.base import (
     HostEvents,
     IntArray,
     Launches,
+    LayerColumns,
     MemoryPass,
+    OpCount,
     OpEvents,
     OpKey,
     OpsPass,
     Phase,
+    PlacedOps,
     RangeEvents,
     RawTrace,
     Recorded,
@@ -52,11 +57,15 @@ from layerprof.attribute.base import (
     backward_phase,
     by_layer,
     columns_of,
+    dtype_value,
 )
 from layerprof.attribute.books import checks_of
-from layerprof.attribute.calls import graph_of_places, timed_graph
+from layerprof.attribute.calls import graph_of_places, nodes_of_places, timed_graph
 from layerprof.attribute.calltree import call_tree_of
 from layerprof.attribute.device import device_times, placed_activities
+from layerprof.attribute.flopreport import flop_report
+from layerprof.attribute.kernelformats import notes_on_formats
+from layerprof.attribute.leasttimes import with_least_times
 from layerprof.attribute.missing import notes_on_missing, sees_phases
 from layerprof.attribute.nesting import cut
 from layerprof.attribute.notes import notes_on_findings
@@ -64,15 +73,15 @@ from layerprof.attribute.oprows import op_rows, time_shares
 from layerprof.attribute.ops import booked_ops, placed_ops
 from layerprof.attribute.owners import memory_summary
 from layerprof.attribute.quantities import layer_columns, phase_columns
-from layerprof.attribute.rows import layer_rows, phase_rows, seconds, stage_rows
+from layerprof.attribute.roofline import Placed, Roof, Rows, placed_rows, roof_of
+from layerprof.attribute.roofnotes import notes_on_roofline, outruns_products
+from layerprof.attribute.rows import NS_PER_S, layer_rows, phase_rows, seconds, stage_rows
 from layerprof.attribute.timeline import timeline_of
 from layerprof.records import (
-    FlopReport,
-    FrozenMapping,
-    LayerInfo,
     Note,
     OpProfile,
     Overhead,
+    PhaseProfile,
     Profile,
     UncountedOp,
 )
@@ -98,10 +107,12 @@ __all__ = [
     "IntArray",
     "Launches",
     "MemoryPass",
+    "OpCount",
     "OpEvents",
     "OpKey",
     "OpsPass",
     "Phase",
+    "PlacedOps",
     "RangeEvents",
     "RawTrace",
     "StepEvents",
@@ -111,8 +122,11 @@ __all__ = [
     "attribute",
     "checks_of",
     "cut",
+    "dtype_value",
     "flop_report",
     "graph_of_places",
+    "nodes_of_places",
+    "outruns_products",
     "timed_graph",
 ]
 
@@ -128,41 +142,75 @@ def attribute(raw: RawTrace) -> Profile:
     found = _findings(raw)
     raw, timed, recorded = found.raw, found.timed, found.recorded
     step_s = seconds(timed.step_ns) if timed else None
+    roof = roof_of(raw, step_s)
+    found = _rated(found, roof)
     columns = replace(layer_columns(found), ops=_op_rows(found))
-    layers = layer_rows(raw, columns)
+    placed = placed_rows(roof, found.raw, columns, _rows(found, columns))
     profile = Profile(
         spec=raw.spec,
         environment=raw.environment,
-        layers=layers,
-        stages=stage_rows(raw, layers, columns),
-        phases=phase_rows(raw, phase_columns(found), columns.calls[:, 0].tolist()) if sees_phases(raw) else (),
+        layers=placed.rows[0],
+        stages=placed.rows[1],
+        phases=placed.rows[2],
         call_tree=call_tree_of(found, step_s),
         latency_s=seconds(raw.bare_ns),
         step_s=step_s,
         warmup_s=seconds(raw.warmup_ns),
         overhead=tuple(_overhead(raw)),
         unattributed_s=seconds(timed.unattributed_ns.sum(axis=0)) if timed else None,
-        unattributed_flops=raw.flops.unattributed_flops if raw.flops else None,
+        unattributed_flops=raw.flops.unattributed["flops"] if raw.flops else None,
+        unattributed_bytes_moved=raw.flops.unattributed["bytes_moved"] if raw.flops and not raw.flops.unsized else None,
         memory=memory_summary(raw, raw.memory) if raw.memory else None,
         uncounted=_uncounted(found),
-        notes=(*raw.notes, *notes_on_findings(found), *_once(notes_on_missing(raw))),
+        ceilings=raw.ceilings,
+        peaks=raw.peaks,
+        notes=tuple(_notes(found, roof, placed)),
         timeline=timeline_of(recorded.events, recorded.host, recorded.device) if recorded else None,
     )
     profile = _with_device_time(profile, recorded)
     return replace(profile, checks=checks_of(profile))
 
 
-def flop_report(counted: FlopsPass, layers: Sequence[LayerInfo]) -> FlopReport:
-    """The report of a flops pass alone: every layer with the FLOPs of its outermost calls, all phases together."""
-    extent = Extent(phases=counted.phase_flops.size, layers=len(layers))
-    totals_by_layer = columns_of(counted.graph, extent).total["flops"][:, :, 0].sum(axis=0)
-    return FlopReport(
-        total=counted.step_flops,
-        by_layer=FrozenMapping({info.path: int(flops) for info, flops in zip(layers, totals_by_layer, strict=True)}),
-        by_op=FrozenMapping(counted.by_op),
-        uncounted=counted.uncounted,
-        causal_total=counted.step_causal_flops,
+def _notes(found: Findings, roof: Roof, placed: Placed) -> Iterator[Note]:
+    """Of measurement, of what was found odd, and of what is missing."""
+    yield from found.raw.notes
+    yield from notes_on_findings(found)
+    yield from notes_on_formats(placed.rows[0])
+    yield from _once(chain(notes_on_missing(found.raw), notes_on_roofline(found.raw, roof, placed)))
+
+
+def _rated(found: Findings, roof: Roof) -> Findings:
+    """With the least times of ops under the roof."""
+    if found.raw.flops is None:
+        return found
+    counted = with_least_times(
+        found.raw.flops,
+        matrix_flops_per_s=roof.matrix_flops_per_s,
+        copy_bytes_per_s=roof.copy_bytes_per_s,
+        own_s=_own_s(found, roof),
     )
+    return replace(found, raw=replace(found.raw, flops=counted))
+
+
+def _own_s(found: Findings, roof: Roof) -> NDArray[np.float64] | None:
+    """What each layer itself took, in the steps that count: (phases, layers); None without times."""
+    if not roof.has_rates:
+        return None
+    times: IntArray | None = None
+    if roof.is_on_host and found.timed is not None:
+        times = columns_of(found.timed.graph, found.extent).own["self_ns"][:, :, list(roof.steps)]
+    elif not roof.is_on_host and found.recorded is not None and found.recorded.times is not None:
+        times = columns_of(found.recorded.books.graph, found.extent).own["device_ns"]
+    return None if times is None else np.asarray(times.mean(axis=2), dtype=np.float64) / NS_PER_S
+
+
+def _rows(found: Findings, columns: LayerColumns) -> Rows:
+    """Layers, stages and phases, without their places under the roof."""
+    layers = layer_rows(found.raw, columns)
+    phases: tuple[PhaseProfile, ...] = ()
+    if sees_phases(found.raw):
+        phases = phase_rows(found.raw, phase_columns(found), columns.calls[:, 0].tolist())
+    return layers, stage_rows(found.raw, layers, columns), phases
 
 
 def _findings(raw: RawTrace) -> Findings:
@@ -222,12 +270,13 @@ def _op_rows(found: Findings) -> Mapping[int, tuple[OpProfile, ...]]:
         recorded.events,
         recorded.host,
         recorded.device,
-        op_flops=counted.op_flops if counted else None,
+        counts=counted.ops if counted else None,
         uncounted=[one.op for one in counted.uncounted] if counted else (),
     )
     hiding = _hiding_layers(found.raw)
     return {
-        layer: tuple(replace(op, flops=None) for op in ops) if layer in hiding else ops for layer, ops in rows.items()
+        layer: tuple(replace(op, flops=None, bytes_moved=None, dtype=None) for op in ops) if layer in hiding else ops
+        for layer, ops in rows.items()
     }
 
 

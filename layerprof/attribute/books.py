@@ -20,6 +20,7 @@ _WHOLE_STEP = (
     "step_s",
     "unattributed_s",
     "unattributed_flops",
+    "unattributed_bytes_moved",
     "unattributed_device_s",
     "memory",
     "call_tree",
@@ -29,6 +30,7 @@ _NAMES = (
     "stages_partition",
     "host_time_books",
     "flops_books",
+    "bytes_books",
     "phase_books",
     "device_time_books",
     "peak_books",
@@ -46,6 +48,7 @@ def checks_of(profile: Profile) -> tuple[Check, ...]:
         _stages(profile),
         _host_time(profile),
         _flops(profile),
+        _bytes(profile),
         _phases(profile),
         _device_time(profile),
         _peak(profile),
@@ -102,7 +105,18 @@ def _flops(profile: Profile) -> _Verdict:
     if whole is None or profile.unattributed_flops is None:
         return None
     parts = profile.unattributed_flops + sum(layer.self_flops or 0 for layer in profile.layers)
-    return parts == whole, f"layers + unattributed = {parts}, step = {whole}"
+    rows: Sequence[Quantities] = (*profile.layers, *profile.stages, *profile.phases)
+    is_by_format = all(row.flops_by_dtype is None or sum(row.flops_by_dtype.values()) == row.flops for row in rows)
+    text = "" if is_by_format else "; a row's formats do not add up to it"
+    return parts == whole and is_by_format, f"layers + unattributed = {parts}, step = {whole}{text}"
+
+
+def _bytes(profile: Profile) -> _Verdict:
+    phases = [phase.bytes_moved for phase in profile.phases if phase.bytes_moved is not None]
+    if not phases or profile.unattributed_bytes_moved is None:
+        return None
+    parts = profile.unattributed_bytes_moved + sum(layer.self_bytes_moved or 0 for layer in profile.layers)
+    return parts == sum(phases), f"layers + unattributed = {parts}, step = {sum(phases)} bytes"
 
 
 def _sum_flops(profile: Profile) -> int | None:

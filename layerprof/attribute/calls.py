@@ -76,6 +76,11 @@ def timed_graph(spans: Spans, pieces: Pieces, *, phases: int) -> Timed:
     )
 
 
+def nodes_of_places(table: CallPathTable, places: IntArray, *, phases: int) -> IntArray:
+    """The node of each place in the graph that `graph_of_places` makes of the same ones."""
+    return phased(table, places, phases=phases)[1]
+
+
 def graph_of_places(
     table: CallPathTable,
     places: IntArray,

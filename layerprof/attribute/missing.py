@@ -9,22 +9,46 @@ from layerprof.records import Note
 
 _QUANTITIES_BY_PASS = {
     "time": ("total_s", "self_s", "concurrent_s"),
-    "flops": ("flops", "self_flops", "causal_flops"),
+    "flops": (
+        "flops",
+        "self_flops",
+        "causal_flops",
+        "flops_by_dtype",
+        "bytes_moved",
+        "self_bytes_moved",
+        "launches",
+        "flops_per_s",
+        "bytes_per_s",
+        "intensity",
+        "least_s",
+        "bound",
+        "efficiency",
+    ),
     "memory": ("output_bytes", "allocated_bytes", "peak_bytes", "at_peak_bytes", "self_at_peak_bytes"),
 }
 _RECORD_QUANTITIES_BY_PASS = {
     "time": ("step_s", "unattributed_s"),
-    "flops": ("unattributed_flops",),
+    "flops": ("unattributed_flops", "unattributed_bytes_moved"),
     "memory": ("memory",),
 }
 _DEVICE_QUANTITIES = ("device_total_s", "device_self_s", "device_busy_s", "device_span_s", "device_idle_s")
 _DEVICE_QUANTITIES_OF_RECORD = ("unattributed_device_s", "device_total_s", "device_busy_s", "device_span_s")
 _NO_DEVICE = "the model is on the CPU, which has no kernels of a device; its time is host time"
 _OTHER_DEVICE = "kernels are recorded on CUDA alone; of this device there is host time"
+_RATES = ("flops_per_s", "bytes_per_s", "efficiency")  # of work over time
+_OF_BYTES = (
+    "bytes_moved",
+    "self_bytes_moved",
+    "launches",
+    "flops_per_s",
+    "bytes_per_s",
+    "intensity",
+    "least_s",
+    "bound",
+    "efficiency",
+)
 _LATER = "this version of layerprof has no {what} yet"
 _QUANTITIES_TO_COME = {
-    "count of the least traffic": ("bytes_moved", "self_bytes_moved"),
-    "roofline": ("flops_per_s", "intensity", "bound", "efficiency"),
     "energy pass": ("energy", "self_energy"),
 }
 
@@ -36,6 +60,7 @@ def notes_on_missing(raw: RawTrace) -> Iterator[Note]:
         if measured is None:
             yield from _notes_on_pass(name, raw)
     yield from _notes_on_ops(raw)
+    yield from _notes_on_bytes(raw)
     if not any((raw.time, raw.ops, raw.flops, raw.memory)):
         yield Note(code="no_pass", quantity="calls", scope="*", text="no pass that sees calls was run; calls are 0")
         yield Note(code="no_pass", quantity="call_tree", scope="step", text="no pass that sees calls was run")
@@ -48,6 +73,15 @@ def notes_on_missing(raw: RawTrace) -> Iterator[Note]:
         for quantity in quantities:
             yield Note(code="not_available", quantity=quantity, scope="*", text=_LATER.format(what=what))
     yield from _notes_on_unseen(raw)
+
+
+def _notes_on_bytes(raw: RawTrace) -> Iterator[Note]:
+    if raw.flops is None or not raw.flops.unsized:
+        return
+    text = f"the size of what {raw.flops.unsized[0]} touches depends on data"
+    for quantity in _OF_BYTES:
+        yield Note(code="unsized_op", quantity=quantity, scope="*", text=text)
+    yield Note(code="unsized_op", quantity="unattributed_bytes_moved", scope="step", text=text)
 
 
 def _notes_on_ops(raw: RawTrace) -> Iterator[Note]:
@@ -103,7 +137,7 @@ def _notes_on_unseen(raw: RawTrace) -> Iterator[Note]:
     """Layers whose calls no hook sees: one note for each quantity and region."""
     for name, measured in (("time", raw.time), ("flops", raw.flops), ("memory", raw.memory)):
         for scope, reason in measured.unseen.scopes if measured else ():
-            for quantity in _QUANTITIES_BY_PASS[name]:
+            for quantity in (*_QUANTITIES_BY_PASS[name], *(_RATES if name == "time" else ())):
                 yield Note(code="calls_unseen", quantity=quantity, scope=scope, text=reason)
             if name != "time" and raw.time and scope in dict(raw.time.unseen.scopes):
                 yield Note(code="calls_unseen", quantity="calls", scope=scope, text=f"{reason}; calls are 0")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerprof.attribute.base import IntArray, OpEvents, OpKey, summed
+from layerprof.attribute.base import IntArray, OpCount, OpEvents, OpKey, summed
 from layerprof.attribute.base.intervals import NONE, newly_covered_ns, taken
 from layerprof.attribute.base.places import DevicePlaces, HostPlaces
 from layerprof.records import Distribution, KernelProfile, OpProfile
@@ -41,7 +41,7 @@ def op_rows(
     host: HostPlaces,
     device: DevicePlaces,
     *,
-    op_flops: Mapping[OpKey, int] | None = None,
+    counts: Mapping[OpKey, OpCount] | None = None,
     uncounted: Collection[str] = (),
 ) -> dict[int, tuple[OpProfile, ...]]:
     """The ops of each layer, and of no layer under -1; the longest on the device first, then the longest on the host.
@@ -50,14 +50,16 @@ def op_rows(
         events: of the recorded steps.
         host: where ranges and ops belong.
         device: where activities belong.
-        op_flops: what the flops pass counted, or None without one. A key's FLOPs go to the row of its layer, op and
+        counts: what the flops pass counted, or None without one. A key's work goes to the row of its layer, op and
             tensor shapes; of several such rows (an op that calls its own namesake) to the outermost.
         uncounted: names of ops without a formula, such as ``aten.foo.default``; their rows have no FLOPs.
     """
     rows = _rows(events, host, device)
     names = (*events.strings, NO_OP)
     shapes = (*events.shapes, ())
-    flops = _flops(rows, names, shapes, op_flops, {_event_name(op) for op in uncounted})
+    matched = _matched(rows, names, shapes, counts or {})
+    flops = _flops(rows, names, matched, counts, {_event_name(op) for op in uncounted})
+    bytes_moved = _bytes(rows, names, matched, counts)
     found: dict[int, list[OpProfile]] = {}
     total_ns, own_ns = rows.device_ns.sum(axis=1), rows.self_ns.sum(axis=1)
     for row in np.lexsort((rows.first, -own_ns, -total_ns)).tolist():
@@ -68,6 +70,8 @@ def op_rows(
             self_s=_seconds(rows.self_ns[row]),
             device_s=_seconds(rows.device_ns[row]) if events.has_device else None,
             flops=flops[row],
+            bytes_moved=bytes_moved[row],
+            dtype=matched.counts[row].dtype if row in matched.counts else None,
             kernels=rows.kernels.get(row, ()),
         )
         found.setdefault(int(rows.layer[row]), []).append(profile)
@@ -168,32 +172,73 @@ def _kernels(
     return {owner: tuple(kernels) for owner, kernels in found.items()}
 
 
-def _flops(
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """What was counted, by row; and what found none."""
+
+    counts: Mapping[int, OpCount]
+    left: Mapping[OpKey, OpCount]
+
+
+def _matched(
     rows: _Rows,
     names: Sequence[str],
     shapes: Sequence[tuple[tuple[int, ...], ...]],
-    op_flops: Mapping[OpKey, int] | None,
-    uncounted: Collection[str],
-) -> list[int | None]:
-    """FLOPs of each row; of a layer with a key that found no row only those that are known."""
-    if op_flops is None:
-        return [None] * rows.layer.size
-    counted: dict[OpKey, int] = {}
-    for (layer, op, inputs), flops in op_flops.items():
+    counts: Mapping[OpKey, OpCount],
+) -> _Matched:
+    counted: dict[OpKey, OpCount] = {}
+    for (layer, op, inputs), count in counts.items():
         key = (layer, op, _of_tensors(inputs))
-        counted[key] = counted.get(key, 0) + flops
+        before = counted.get(key, OpCount())
+        counted[key] = OpCount(
+            flops=before.flops + count.flops,
+            bytes_moved=before.bytes_moved + count.bytes_moved,
+            dtype=before.dtype or count.dtype,
+        )
     row_of: dict[OpKey, int] = {}
     for row in np.argsort(rows.first, kind="stable").tolist():
         key = (int(rows.layer[row]), names[rows.name[row]], _of_tensors(shapes[rows.shapes[row]]))
         row_of.setdefault(key, row)
-    incomplete = {key[0] for key, flops in counted.items() if flops and key not in row_of}
+    return _Matched(
+        counts={row_of[key]: count for key, count in counted.items() if key in row_of},
+        left={key: count for key, count in counted.items() if key not in row_of},
+    )
+
+
+def _flops(
+    rows: _Rows,
+    names: Sequence[str],
+    matched: _Matched,
+    counts: Mapping[OpKey, OpCount] | None,
+    uncounted: Collection[str],
+) -> list[int | None]:
+    """FLOPs of each row; of a layer with a key that found no row only those that are known."""
+    if counts is None:
+        return [None] * rows.layer.size
+    incomplete = {key[0] for key, count in matched.left.items() if count.flops}
     result: list[int | None] = [None if layer in incomplete else 0 for layer in rows.layer.tolist()]
-    for key, flops in counted.items():
-        if key in row_of:
-            result[row_of[key]] = flops
+    for row, count in matched.counts.items():
+        if count.flops or result[row] is not None:
+            result[row] = count.flops
     for row, name in enumerate(rows.name.tolist()):
         if names[name] in uncounted:
             result[row] = None
+    return result
+
+
+def _bytes(
+    rows: _Rows, names: Sequence[str], matched: _Matched, counts: Mapping[OpKey, OpCount] | None
+) -> list[int | None]:
+    """Bytes of each row: 0 where an op left them to others, None where its name was counted with other shapes."""
+    if counts is None:
+        return [None] * rows.layer.size
+    left = {key[:2] for key, count in matched.left.items() if count.bytes_moved}
+    result: list[int | None] = [
+        None if (layer, names[name]) in left else 0
+        for layer, name in zip(rows.layer.tolist(), rows.name.tolist(), strict=True)
+    ]
+    for row, count in matched.counts.items():
+        result[row] = count.bytes_moved
     return result
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from layerprof.attribute.base import (
     Extent,
     Findings,
+    FlopsPass,
     IntArray,
     LayerColumns,
     MemoryPass,
@@ -28,9 +29,7 @@ def layer_columns(found: Findings) -> LayerColumns:
         values |= {"total_s": columns.total["self_ns"], "self_s": columns.own["self_ns"]}
         values["concurrent_s"] = by_layer(timed.graph, own, extent, where=timed.graph.is_concurrent)
     if raw.flops is not None:
-        columns = columns_of(raw.flops.graph, extent)
-        values |= {"flops": columns.total["flops"], "self_flops": columns.own["flops"]}
-        values |= {"causal_flops": columns.total["causal_flops"], "self_causal_flops": columns.own["causal_flops"]}
+        values |= _work_values(raw.flops, extent)
     if raw.memory is not None:
         values |= _memory_values(raw.memory, extent)
     if found.recorded is not None and found.recorded.times is not None:
@@ -39,6 +38,15 @@ def layer_columns(found: Findings) -> LayerColumns:
         whole = {"device_busy_s": times.layer_busy_ns, "device_span_s": times.layer_span_ns}
         whole["device_idle_s"] = times.layer_idle_ns
     return LayerColumns(calls=_calls(found), values=values, whole=whole)
+
+
+def _work_values(counted: FlopsPass, extent: Extent) -> dict[str, IntArray]:
+    columns = columns_of(counted.graph, extent)
+    names = [name for name in counted.graph.values if name != "calls"]
+    return {
+        **{name: columns.total[name] for name in names},
+        **{f"self_{name}": columns.own[name] for name in names},
+    }
 
 
 def _memory_values(followed: MemoryPass, extent: Extent) -> dict[str, IntArray]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 import numpy as np
 
-from layerprof.attribute.base import BACKWARD_NAME, IntArray, LayerColumns, PhaseColumns, RawTrace
+from layerprof.attribute.base import BACKWARD_NAME, IntArray, LayerColumns, PhaseColumns, RawTrace, dtype_value
 from layerprof.records import (
     OTHER_STAGE,
     Distribution,
@@ -19,7 +19,7 @@ from layerprof.records import (
     StageProfile,
 )
 
-_NS_PER_S = 1e9
+NS_PER_S = 1e9
 _TIMES = {  # quantity -> the pass it comes from
     "total_s": "time",
     "self_s": "time",
@@ -34,6 +34,9 @@ _COUNTS = {
     "flops": "flops",
     "self_flops": "flops",
     "causal_flops": "flops",
+    "bytes_moved": "flops",
+    "self_bytes_moved": "flops",
+    "launches": "flops",
     "output_bytes": "memory",
     "allocated_bytes": "memory",
     "peak_bytes": "memory",
@@ -47,9 +50,12 @@ _OWN = {  # the quantity of a layer that a stage adds up for each of its own
     "device_total_s": "device_self_s",
     "flops": "self_flops",
     "causal_flops": "self_causal_flops",
+    "bytes_moved": "self_bytes_moved",
+    "launches": "self_launches",
     "allocated_bytes": "self_allocated_bytes",
     "at_peak_bytes": "self_at_peak_bytes",
 }
+_SIZED = {"bytes_moved", "self_bytes_moved", "launches"}  # not known where the size of anything is not
 _NOT_ADDITIVE = ("device_busy_s", "device_span_s", "device_idle_s")
 
 
@@ -57,7 +63,7 @@ def seconds(samples_ns: IntArray | Sequence[int] | None) -> Distribution | None:
     """Nanoseconds of each step as a distribution in seconds; None where there is no step."""
     if samples_ns is None or len(samples_ns) == 0:
         return None
-    return Distribution(samples=tuple((np.asarray(samples_ns, dtype=np.int64) / _NS_PER_S).tolist()))
+    return Distribution(samples=tuple((np.asarray(samples_ns, dtype=np.int64) / NS_PER_S).tolist()))
 
 
 def layer_rows(raw: RawTrace, columns: LayerColumns) -> tuple[LayerProfile, ...]:
@@ -100,7 +106,8 @@ def _has_run(index: int, phase: int, columns: LayerColumns) -> bool:
 def _quantities(index: int, raw: RawTrace, columns: LayerColumns) -> Quantities:
     """The row's quantities: all phases together."""
     is_forward = np.asarray([phase.name != BACKWARD_NAME for phase in raw.phases])
-    found: dict[str, Distribution | int | None] = {}
+    found: dict[str, Distribution | int | FrozenMapping[int] | None] = {}
+    found["flops_by_dtype"] = _by_dtype(raw, lambda name: columns.values[name][:, index].sum(), index)
     for name, values in columns.values.items():
         if name in _QUANTITIES and _is_seen(name, index, raw):
             column = values[:, index]
@@ -115,11 +122,12 @@ def _quantities(index: int, raw: RawTrace, columns: LayerColumns) -> Quantities:
 def _phase_quantities(index: int, phase: int, raw: RawTrace, columns: LayerColumns) -> Quantities:
     """The same quantities in one phase; those that phases do not add up to are only there for a single phase."""
     is_backward = raw.phases[phase].name == BACKWARD_NAME
-    found = {
+    found: dict[str, Distribution | int | FrozenMapping[int] | None] = {
         name: _as_quantity(name, values[phase, index])
         for name, values in columns.values.items()
         if name in _QUANTITIES and _is_seen(name, index, raw) and not (is_backward and name in _ONLY_FORWARD)
     }
+    found["flops_by_dtype"] = _by_dtype(raw, lambda name: columns.values[name][phase, index].sum(), index)
     if len(raw.phases) == 1:
         found |= {
             name: _as_quantity(name, values[index])
@@ -129,12 +137,22 @@ def _phase_quantities(index: int, phase: int, raw: RawTrace, columns: LayerColum
     return Quantities(calls=int(columns.calls[phase, index]), **found)  # type: ignore[arg-type]
 
 
+def _by_dtype(raw: RawTrace, flops_in: Callable[[str], int], index: int | None = None) -> FrozenMapping[int] | None:
+    """FLOPs by format, those without any left out; None where they are not known."""
+    if raw.flops is None or index in raw.flops.unseen.layers:
+        return None
+    counted = {dtype: int(flops_in(dtype_value(dtype))) for dtype in raw.flops.dtypes}
+    return FrozenMapping({dtype: flops for dtype, flops in counted.items() if flops})
+
+
 def _as_quantity(name: str, samples: IntArray) -> Distribution | int | None:
     return int(samples[0]) if name in _COUNTS else seconds(samples)
 
 
 def _is_seen(name: str, index: int, raw: RawTrace) -> bool:
     measured = getattr(raw, _TIMES.get(name) or _COUNTS[name])
+    if name in _SIZED and (raw.flops is None or raw.flops.unsized):
+        return False
     return measured is not None and index not in measured.unseen.layers
 
 
@@ -151,10 +169,14 @@ def _stage(
     name: str, members: Sequence[int], raw: RawTrace, rows: Sequence[LayerProfile], columns: LayerColumns
 ) -> StageProfile:
     layers = [rows[index] for index in members]
-    sums: dict[str, Distribution | int | None] = {}
+    sums: dict[str, Distribution | int | FrozenMapping[int] | None] = {}
     for quantity in (*_TIMES, *_COUNTS):
         if quantity not in _NOT_ADDITIVE:
             sums[quantity] = _stage_quantity(_OWN.get(quantity, quantity), members, layers, columns)
+    if raw.flops is not None and raw.flops.unsized:
+        sums |= dict.fromkeys(_SIZED)
+    if sums["flops"] is not None:
+        sums["flops_by_dtype"] = _by_dtype(raw, lambda name: columns.values[f"self_{name}"][:, list(members)].sum())
     return StageProfile(
         name=name,
         paths=tuple(layer.path for layer in layers),
@@ -210,7 +232,11 @@ def _phase(number: int, raw: RawTrace, columns: PhaseColumns, calls: int) -> Pha
     def count(values: IntArray | None) -> int | None:
         return None if values is None else int(values[number])
 
-    flops = count(raw.flops.phase_flops) if raw.flops else None
+    def work(name: str) -> int | None:
+        is_known = raw.flops is not None and not (name in _SIZED and raw.flops.unsized)
+        return int(raw.flops.by_phase[name][number]) if raw.flops is not None and is_known else None
+
+    flops, bytes_moved = work("flops"), work("bytes_moved")
     at_peak_bytes = count(columns.at_peak_bytes)
     total_s, device_s = time(columns.total_ns), time(columns.device_ns)
     is_whole_step = len(raw.phases) == 1
@@ -226,7 +252,11 @@ def _phase(number: int, raw: RawTrace, columns: PhaseColumns, calls: int) -> Pha
         device_self_s=device_s,
         flops=flops,
         self_flops=flops,
-        causal_flops=count(raw.flops.phase_causal_flops) if raw.flops else None,
+        causal_flops=work("causal_flops"),
+        flops_by_dtype=_by_dtype(raw, lambda name: work(name) or 0),
+        bytes_moved=bytes_moved,
+        self_bytes_moved=bytes_moved,
+        launches=work("launches"),
         allocated_bytes=count(columns.allocated_bytes),
         at_peak_bytes=at_peak_bytes,
         self_at_peak_bytes=at_peak_bytes,

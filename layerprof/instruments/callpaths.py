@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from layerprof.attribute import CallGraph, CallPathTable, IntArray, graph_of_places
+from layerprof.attribute import CallGraph, CallPathTable, IntArray, graph_of_places, nodes_of_places
 from layerprof.instruments.base import (
     UNNUMBERED_NODE,
     PostHook,
@@ -172,17 +172,26 @@ class CallPaths:
             phase_of: what the instrument's phase numbers are in the trace.
             of_the_highest: values of which the highest counts where phases become one.
         """
-        phases = max(phase_of) + 1
+        cells = self._cells(phase_of)
+        columns = {"calls": self._calls, **values}
+        amounts = {name: _column(by_place.get(at, 0) for at in range(cells.size)) for name, by_place in columns.items()}
+        return graph_of_places(self._table(), cells, amounts, phases=max(phase_of) + 1, of_the_highest=of_the_highest)
+
+    def nodes(self, *, phase_of: Sequence[int] = (0,)) -> IntArray:
+        """The node of each place in the graph of the step: (places,)."""
+        return nodes_of_places(self._table(), self._cells(phase_of), phases=max(phase_of) + 1)
+
+    def _table(self) -> CallPathTable:
         keys = list(self._paths)
-        table = CallPathTable(
+        return CallPathTable(
             parent=_column(key[0] for key in keys),
             layer=_column(key[1] for key in keys),
             is_concurrent=np.asarray([key[2] for key in keys], dtype=np.bool_),
         )
-        cells = _column(path * phases + phase_of[phase] for path, phase in self._places)
-        columns = {"calls": self._calls, **values}
-        amounts = {name: _column(by_place.get(at, 0) for at in range(cells.size)) for name, by_place in columns.items()}
-        return graph_of_places(table, cells, amounts, phases=phases, of_the_highest=of_the_highest)
+
+    def _cells(self, phase_of: Sequence[int]) -> IntArray:
+        phases = max(phase_of) + 1
+        return _column(path * phases + phase_of[phase] for path, phase in self._places)
 
     def _place(self, path: int, phase: int) -> int:
         if path == NO_PATH:

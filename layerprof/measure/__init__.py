@@ -8,17 +8,18 @@ None runs inside another's window. What is finished stays in the `Measurement` w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
-from layerprof.attribute import FlopsPass, RawTrace, TimePass
+from layerprof.attribute import FlopsPass, Phase, RawTrace, TimePass
 from layerprof.clock import Clock
 from layerprof.machine import environment_of
 from layerprof.measure.allocation import MemoryStep
 from layerprof.measure.base import Call, Options, Target, TimingLog, checked, may_have_compiled
 from layerprof.measure.counting import FlopsStep
-from layerprof.measure.faking import run_on_fakes
+from layerprof.measure.faking import one_count_at_a_time, run_on_fakes
 from layerprof.measure.feed import InputFeed
-from layerprof.measure.loop import LoopSteps
+from layerprof.measure.loop import InputShapes, LoopSteps
 from layerprof.measure.phases import LoopBook, Phases, book_of, generates
 from layerprof.measure.recording import OpsRecording, require_no_profiler
 from layerprof.measure.runner import StepRunner
@@ -35,6 +36,7 @@ __all__ = [
     "Target",
     "count_on_fakes",
     "describe_inputs",
+    "one_count_at_a_time",
     "require_no_profiler",
     "resolve",
     "unwrapped",
@@ -169,6 +171,7 @@ class LoopMeasurement(_Passes):
         super().__init__(target, LoopBook(target, rules))
         self._timing.is_finished = True  # the caller decides how many steps there are
         self._loop = LoopSteps(target, clock, self._phases, self._timing)
+        self._shapes = InputShapes(target.callables[0])
         self.steps = 0
 
     @contextmanager
@@ -181,9 +184,14 @@ class LoopMeasurement(_Passes):
             "flops": self._flops_step,
             "memory": self._memory_step,
         }
-        with only_measurement(), blocks[name]():
+        is_rated = name in ("time", "ops", "flops")  # whose FLOPs or times are put together
+        with only_measurement(), self._shapes.watched() if is_rated else nullcontext(), blocks[name]():
             yield
         self.steps += 1
+
+    def trace(self, spec: ProfileSpec) -> RawTrace:
+        """All of it so far, for attribution."""
+        return replace(super().trace(spec), has_unlike_steps=self._shapes.differ)
 
     @contextmanager
     def _ops_step(self) -> Iterator[None]:
@@ -211,9 +219,12 @@ class LoopMeasurement(_Passes):
         self._memory = step
 
 
-def count_on_fakes(call: Call, target: Target, *, train: bool) -> FlopsPass:
-    """FLOPs of one step on tensors without data: nothing is computed and no weight is read."""
-    step = FlopsStep(target, book_of(target, None, generates=generates(call), train=train))
+def count_on_fakes(
+    call: Call, target: Target, *, train: bool, rules: PhaseRules | None = None
+) -> tuple[FlopsPass, tuple[Phase, ...]]:
+    """FLOPs of one step on tensors without data, and its phases: nothing is computed and no weight is read."""
+    phases = book_of(target, rules, generates=generates(call), train=train)
+    step, inputs = FlopsStep(target, phases), InputFeed(checked(call).inputs)
     with quiet_session(target.tree.modules[0], train=train), step.installed():
-        run_on_fakes(checked(call), target, step.paths, step.counter)
-    return step.result()
+        run_on_fakes(call, inputs.next(), target, step.paths, step.counter)
+    return step.result(), phases.shown()

@@ -152,5 +152,19 @@ def describe_inputs(inputs: object) -> tuple[tuple[str, str], ...]:
 
 def _described(value: object) -> str:
     if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+        return f"{str(value.dtype).removeprefix('torch.')}{_shape(value)}"
     return repr(value) if isinstance(value, bool | int | float) else type(value).__name__
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    """The tensor's shape; a ragged batch has a ``*`` where its parts differ."""
+    if tensor.is_nested and tensor.layout == torch.strided:
+        return f"[{', '.join(_size(tensor, dim) for dim in range(tensor.dim()))}]"
+    return str(list(tensor.shape))
+
+
+def _size(ragged: torch.Tensor, dim: int) -> str:
+    try:
+        return str(ragged.size(dim))
+    except RuntimeError:  # how torch says that the parts differ
+        return "*"

@@ -1,17 +1,24 @@
-"""What all doors share: arguments checked, the model described and resolved."""
+"""What all doors share: arguments checked, the model described and resolved, the ceilings found."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import torch
 from torch import nn
 
+from layerprof import machine
+from layerprof.attribute import RawTrace, attribute, outruns_products
 from layerprof.errors import InputError
 from layerprof.measure import Target, resolve, unwrapped
 from layerprof.models import adapter_for
-from layerprof.records import PartInfo, PhaseRules, ProfileSpec
+from layerprof.records import Ceilings, PartInfo, PhaseRules, Profile, ProfileSpec
 from layerprof.tree import StageRules
+
+AskedCeilings = Ceilings | Literal["auto"] | None
 
 PASSES = ("bare", "time", "ops", "flops", "memory", "energy")
 
@@ -106,3 +113,48 @@ def spec_of(model: nn.Module, known: Described, passes: tuple[str, ...]) -> Prof
         is_compiled=known.target.is_compiled,
         parts=known.parts,
     )
+
+
+def checked_ceilings(ceilings: AskedCeilings) -> AskedCeilings:
+    """The ceilings asked for.
+
+    Raises:
+        InputError: when they are neither a record, nor "auto", nor None.
+    """
+    if ceilings is None or ceilings == "auto" or isinstance(ceilings, Ceilings):
+        return ceilings
+    raise InputError(f"ceilings is a layerprof.Ceilings, 'auto' or None; found {ceilings!r}")
+
+
+def attributed(trace: RawTrace, device: torch.device, ceilings: AskedCeilings) -> Profile:
+    """The profile of finished passes, held against its ceilings.
+
+    Where a layer outruns the measured rate of products, the ceilings were measured while the machine was busy with
+    other work; they are measured once more then, and of each the higher counts from now on.
+
+    Args:
+        trace: of the passes.
+        device: of the model.
+        ceilings: "auto" takes those kept for this machine, and measures those that are not.
+    """
+    roofed = _under_roof(trace, device, ceilings)
+    profile = attribute(roofed)
+    if ceilings != "auto" or roofed.ceilings is None or not outruns_products(profile):
+        return profile
+    with suppress(Exception):  # what was measured of the model does not depend on it
+        return attribute(replace(roofed, ceilings=machine.raised_ceilings(device, roofed.ceilings)))
+    return profile
+
+
+def _under_roof(trace: RawTrace, device: torch.device, ceilings: AskedCeilings) -> RawTrace:
+    has_time = trace.time is not None if device.type == "cpu" else trace.ops is not None
+    if trace.flops is None or ceilings is None:
+        return trace
+    if ceilings != "auto":
+        return replace(trace, ceilings=ceilings, peaks=machine.vendor_peaks(device))
+    try:
+        found = machine.ceilings_of(device, trace.flops.dtypes, may_measure=has_time)
+    except Exception as error:  # likewise: a profile is not lost for its ceilings
+        return replace(trace, no_ceilings=f"ceilings could not be measured ({type(error).__name__}: {error})")
+    unknown = f"ceilings of {device.type} cannot be measured" if found is None and has_time else None
+    return replace(trace, ceilings=found, peaks=machine.vendor_peaks(device), no_ceilings=unknown)

@@ -9,11 +9,17 @@ from typing import Self
 
 from torch import nn
 
-from layerprof.attribute import attribute
 from layerprof.clock import Clock, SystemClock
 from layerprof.errors import InputError
 from layerprof.measure import LoopMeasurement, require_no_profiler
-from layerprof.profiling.base import checked_passes, described, spec_of
+from layerprof.profiling.base import (
+    AskedCeilings,
+    attributed,
+    checked_ceilings,
+    checked_passes,
+    described,
+    spec_of,
+)
 from layerprof.records import Profile
 from layerprof.tree import StageRules
 
@@ -32,6 +38,7 @@ class Profiler:
         passes: of bare, time, ops, flops, memory. One step is enough for the last three; their later turns go to the
             others. Energy does not exist in this version: its quantities are None, with a note.
         stages: name to globs over paths; None takes the model's own, or the top-level children.
+        ceilings: what efficiencies are measured against, as for `layerprof.profile`.
         clock: where time comes from; None is the process's performance counter.
 
     Raises:
@@ -45,6 +52,7 @@ class Profiler:
         *,
         passes: Sequence[str] = ("bare", "time", "ops", "flops", "memory"),
         stages: StageRules | None = None,
+        ceilings: AskedCeilings = "auto",
         clock: Clock | None = None,
     ) -> None:
         asked = checked_passes(passes)
@@ -54,6 +62,7 @@ class Profiler:
         if "ops" in asked:
             require_no_profiler()
         known = described(model, stages=stages, runs_step=False)
+        self._device, self._ceilings = known.target.device, checked_ceilings(ceilings)
         self._measurement = LoopMeasurement(known.target, clock or SystemClock(), known.phases)
         self._spec = spec_of(model, known, asked)
         self._is_open = False
@@ -99,7 +108,7 @@ class Profiler:
         """
         if not self._measurement.steps:
             raise InputError("no step was profiled; put the loop's body into `with profiler.step():`")
-        return attribute(self._measurement.trace(self._spec))
+        return attributed(self._measurement.trace(self._spec), self._device, self._ceilings)
 
     def _take_turn(self) -> str:
         """The pass of the next step; with nothing but finished ones left it is theirs again."""

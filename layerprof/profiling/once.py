@@ -13,7 +13,16 @@ from layerprof.attribute import attribute
 from layerprof.clock import Clock, SystemClock
 from layerprof.errors import InputError, LayerprofError, MeasurementError, MeasurementInterruptedError
 from layerprof.measure import Call, Measurement, Options, describe_inputs
-from layerprof.profiling.base import checked_count, checked_kwargs, checked_passes, described, spec_of
+from layerprof.profiling.base import (
+    AskedCeilings,
+    attributed,
+    checked_ceilings,
+    checked_count,
+    checked_kwargs,
+    checked_passes,
+    described,
+    spec_of,
+)
 from layerprof.progress import progress_bar
 from layerprof.records import Profile, ProfileSpec
 from layerprof.tree import StageRules
@@ -32,6 +41,7 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
     repeats: int | None = None,
     stages: StageRules | None = None,
     energy: Literal["auto"] | None = "auto",
+    ceilings: AskedCeilings = "auto",
     progress: bool = False,
     clock: Clock | None = None,
 ) -> Profile:
@@ -55,6 +65,8 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
             are over, at most 200.
         stages: name to globs over paths; None takes the model's own, or the top-level children.
         energy: for the energy pass, which does not exist in this version.
+        ceilings: what efficiencies are measured against. "auto" takes what was measured on this machine before, and
+            measures what was not: a second or two, once for a machine, after the passes. None leaves them out.
         progress: whether to show a bar on standard error.
         clock: where time comes from; None is the process's performance counter.
 
@@ -74,6 +86,7 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
         raise InputError(f"energy is 'auto' or None in this version; found {energy!r}")
     step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
     known = described(model, stages=stages, method=method, runs_step=call is None, inputs=inputs)
+    roof = checked_ceilings(ceilings)
     spec = replace(
         spec_of(model, known, asked),
         method=method,
@@ -91,13 +104,14 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
             clock=clock or SystemClock(),
             progress=show,
         )
-        return _run(Measurement(step, known.target, options, known.phases), spec)
+        return _run(Measurement(step, known.target, options, known.phases), spec, device=known.target.device, roof=roof)
 
 
-def _run(measurement: Measurement, spec: ProfileSpec) -> Profile:
+def _run(measurement: Measurement, spec: ProfileSpec, *, device: torch.device, roof: AskedCeilings) -> Profile:
     """Runs the passes; what was measured before an error goes with it."""
     try:
         measurement.run()
+        return attributed(measurement.trace(spec), device, roof)
     except KeyboardInterrupt as interrupt:
         raise MeasurementInterruptedError(
             f"interrupted in the {measurement.current_pass} pass; what was measured is in .partial",
@@ -105,7 +119,6 @@ def _run(measurement: Measurement, spec: ProfileSpec) -> Profile:
         ) from interrupt
     except Exception as error:
         raise _measurement_error(error, measurement, spec) from error
-    return attribute(measurement.trace(spec))
 
 
 def _measurement_error(error: Exception, measurement: Measurement, spec: ProfileSpec) -> MeasurementError:

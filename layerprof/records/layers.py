@@ -28,13 +28,25 @@ class Quantities:
         concurrent_s: the part of ``self_s`` that was spent on other threads than the step's.
         flops, self_flops: floating-point operations, a multiply-add being two; None without a flops pass.
         causal_flops: ``flops`` with causal attention counted as the triangle it needs.
+        flops_by_dtype: ``flops`` by the format that its products are computed in (``bfloat16``, ``float32``, and
+            ``tf32`` where an accelerator rounds single precision to it).
         bytes_moved, self_bytes_moved: least traffic: distinct inputs, weights and outputs of the ops.
+        launches: ops that move bytes, each of which is at least one kernel.
         output_bytes: bytes of the tensors that its calls returned.
         allocated_bytes: bytes newly allocated during its calls, freed ones included.
         peak_bytes: the most bytes alive at once during a call beyond those alive when it began.
         at_peak_bytes, self_at_peak_bytes: bytes that its calls had allocated and that were alive at the moment of the
             step's peak, with and without those of the layers called from it.
         energy, self_energy: joules and how they were got.
+        flops_per_s, bytes_per_s: achieved: ``flops`` and ``bytes_moved`` over the device's busy time, or over the host
+            time of a model on the CPU.
+        intensity: FLOPs for each byte moved.
+        least_s: the least time that its ops can take one after the other under the ceilings: of each op the longer of
+            its FLOPs' at the matrix rate of its format and its bytes' at the copy bandwidth.
+        bound: what most of ``least_s`` is: of ops whose FLOPs take longer (compute), or whose bytes do (memory); or
+            launch, where ``launches`` by themselves take longer than all that; unknown where a ceiling is.
+        efficiency: ``least_s`` over the time taken, the share of the roof that was reached. None where it came out
+            above 1, with a note: a ceiling does not hold for it, or a number is wrong.
     """
 
     calls: int = 0
@@ -49,8 +61,10 @@ class Quantities:
     flops: int | None = None
     self_flops: int | None = None
     causal_flops: int | None = None
+    flops_by_dtype: FrozenMapping[int] | None = None
     bytes_moved: int | None = None
     self_bytes_moved: int | None = None
+    launches: int | None = None
     output_bytes: int | None = None
     allocated_bytes: int | None = None
     peak_bytes: int | None = None
@@ -58,6 +72,12 @@ class Quantities:
     self_at_peak_bytes: int | None = None
     energy: Energy | None = None
     self_energy: Energy | None = None
+    flops_per_s: float | None = None
+    bytes_per_s: float | None = None
+    intensity: float | None = None
+    least_s: float | None = None
+    bound: Bound | None = None
+    efficiency: float | None = None
 
     @property
     def macs(self) -> float | int | None:
@@ -105,6 +125,8 @@ class OpProfile:
         device_s: device time of the kernels it launched itself, or None without a device.
         flops: of its own by our formulas (0 for an op that leaves the work to others), or None where the op was not
             counted.
+        bytes_moved: least traffic of its own, or None where that was not counted.
+        dtype: the format that its products are computed in, or None for an op without FLOPs.
         kernels: what it launched, the longest first.
     """
 
@@ -114,6 +136,8 @@ class OpProfile:
     self_s: Distribution | None
     device_s: Distribution | None
     flops: int | None
+    bytes_moved: int | None = None
+    dtype: str | None = None
     kernels: tuple[KernelProfile, ...] = ()
 
 
@@ -131,7 +155,6 @@ class LayerProfile(Quantities):
         param_count, param_bytes: distinct parameters of it and all modules in it.
         by_phase: the same quantities for each phase it ran in.
         ops: the ops of its own, from the ops pass.
-        flops_per_s, intensity, bound, efficiency: its place under the roofline.
         provenance: how its time was got.
         shared: whether a kernel of it was fused over several layers.
     """
@@ -146,10 +169,6 @@ class LayerProfile(Quantities):
     param_bytes: int | None = None
     by_phase: FrozenMapping[Quantities] = field(default_factory=FrozenMapping)
     ops: tuple[OpProfile, ...] = ()
-    flops_per_s: float | None = None
-    intensity: float | None = None
-    bound: Bound | None = None
-    efficiency: float | None = None
     provenance: Provenance = "measured"
     shared: bool = False
 

@@ -11,6 +11,7 @@ from layerprof.records.base import SCHEMA, Check, Distribution, FrozenMapping, N
 if TYPE_CHECKING:
     import pandas
 
+    from layerprof.records.ceilings import Ceilings
     from layerprof.records.layers import CallNode, LayerProfile, PhaseProfile, StageProfile
     from layerprof.records.memory import MemorySummary
     from layerprof.records.timeline import Timeline
@@ -113,13 +114,15 @@ class Profile:
         step_s: whole steps of the time pass.
         warmup_s: the steps before measuring, in order.
         overhead: of each instrumented pass against bare steps taken in turn with it.
-        unattributed_s, unattributed_flops: work of the step under no layer.
+        unattributed_s, unattributed_flops, unattributed_bytes_moved: work of the step under no layer.
         unattributed_device_s: device time under no layer, or None without an ops pass on a device.
         device_total_s: the sum of the durations of all device activities of the step, or None likewise.
         device_busy_s: the part of the step in which the device ran anything: overlap counts once.
         device_span_s: from the start of the step's first device activity to the end of its last.
         memory: of one step, or None without a memory pass.
         uncounted: ops that are in no FLOP table.
+        ceilings: that efficiencies are measured against, or None where there are none.
+        peaks: what the vendor states for the device, or None for one that is in no table.
         checks: invariants only; noise and weak spots are notes.
         notes: why something is missing or weak.
         timeline: for traces; not compared by ``==``.
@@ -138,12 +141,15 @@ class Profile:
     overhead: tuple[Overhead, ...] = ()
     unattributed_s: Distribution | None = None
     unattributed_flops: int | None = None
+    unattributed_bytes_moved: int | None = None
     unattributed_device_s: Distribution | None = None
     device_total_s: Distribution | None = None
     device_busy_s: Distribution | None = None
     device_span_s: Distribution | None = None
     memory: MemorySummary | None = None
     uncounted: tuple[UncountedOp, ...] = ()
+    ceilings: Ceilings | None = None
+    peaks: Ceilings | None = None
     checks: tuple[Check, ...] = ()
     notes: tuple[Note, ...] = ()
     timeline: Timeline | None = field(default=None, compare=False, repr=False)

@@ -37,7 +37,11 @@ __all__ = [
 
 SWEEP_FILE = "sweep.json"
 _CELLS = "cells"
-_DECODERS: Mapping[int, Callable[[Mapping[str, Data]], object]] = {1: first.from_content, SCHEMA: decode.from_content}
+_DECODERS: Mapping[int, Callable[[Mapping[str, Data]], object]] = {
+    1: first.from_content,
+    2: decode.from_content,
+    SCHEMA: decode.from_content,
+}
 
 
 def load(path: str | Path) -> Profile | SweepRecord | CellRecord | FlopReport:

@@ -20,6 +20,8 @@ Format history (the ``schema`` of the envelope):
        A column is a list of values, or ``{"all": value}``, or ``{"values": [...], "at": [positions in values]}``. A
        column of tables is ``{"counts": <column>, "rows": <table of all>}``; one of phases has "names" beside them, and
        "own", true for a phase that holds just what its layer's row holds and so has no row.
+    3  as 2, with more fields: least traffic, launches, FLOPs by format, the place under the roofline of stages and
+       phases, and ceilings. A field that a file does not have is None in the record.
 """
 
 from __future__ import annotations

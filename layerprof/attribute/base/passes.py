@@ -10,9 +10,15 @@ if TYPE_CHECKING:
     from layerprof.attribute.base.events import IntArray, StepEvents
     from layerprof.attribute.base.graph import CallGraph
     from layerprof.attribute.base.ops import OpEvents
-    from layerprof.records import Environment, LayerInfo, MemorySummary, Note, ProfileSpec, UncountedOp
+    from layerprof.records import Ceilings, Environment, LayerInfo, MemorySummary, Note, ProfileSpec, UncountedOp
 
+WORK = ("flops", "causal_flops", "bytes_moved", "launches")  # what the flops pass counts at every node
 OpKey = tuple[int, str, tuple[tuple[int, ...], ...]]  # layer (-1: none), op such as "aten::addmm", shapes of tensors
+
+
+def dtype_value(dtype: str) -> str:
+    """The name of the graph's value that holds the FLOPs in one format."""
+    return f"flops in {dtype}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,28 +76,67 @@ class OpsPass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpCount:
+    """What all ops of one kind did: same layer, same name, same shapes.
+
+    Attributes:
+        flops, bytes_moved: of all of them.
+        dtype: the format of their products, or None without FLOPs.
+    """
+
+    flops: int = 0
+    bytes_moved: int = 0
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedOps:
+    """What ops of one kind did in one place, as columns.
+
+    Attributes:
+        node: of the pass's graph; -1 under no layer.
+        phase: that they ran in.
+        flops, bytes_moved: of all of them.
+        dtype: the format of their products, by its position in the pass's formats; -1 without FLOPs.
+    """
+
+    node: IntArray
+    phase: IntArray
+    flops: IntArray
+    bytes_moved: IntArray
+    dtype: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlopsPass:
     """What the flops pass brought, for one step.
 
     Attributes:
-        graph: with the values ``calls``, ``flops``, ``causal_flops`` (each (nodes, 1)), of the node itself.
-        unattributed_flops: of ops under no layer.
-        step_flops, step_causal_flops: of all ops, summed without regard to layers, for the books.
-        phase_flops, phase_causal_flops: the same by phase.  (phases,)
+        graph: with the values ``calls``, those of `WORK`, and FLOPs by the names of `dtype_value` (each (nodes, 1)),
+            of the node itself.
+        by_phase: the same values but ``calls``, of all ops without regard to layers.  name -> (phases,)
+        unattributed: the same, of ops under no layer, all phases together.
+        dtypes: formats that products were computed in.
+        step_flops, step_causal_flops, step_bytes_moved: of all ops, summed without regard to layers, for the books.
         by_op: op name -> FLOPs.
-        op_flops: layer, op and shapes -> FLOPs of all such ops.
+        ops: layer, op and shapes -> what all such ops did.
+        placed: the same by place, from which least times follow.
         uncounted: ops that are in no table.
+        unsized: ops whose bytes depend on data; where there are any, no bytes are known.
     """
 
     graph: CallGraph
-    unattributed_flops: int
+    by_phase: Mapping[str, IntArray]
+    unattributed: Mapping[str, int]
+    dtypes: tuple[str, ...]
     step_flops: int
     step_causal_flops: int
-    phase_flops: IntArray
-    phase_causal_flops: IntArray
+    step_bytes_moved: int
     by_op: Mapping[str, int]
     uncounted: tuple[UncountedOp, ...]
-    op_flops: Mapping[OpKey, int] = field(default_factory=dict)
+    ops: Mapping[OpKey, OpCount] = field(default_factory=dict)
+    placed: PlacedOps | None = None
+    unsized: tuple[str, ...] = ()
     unseen: Unseen = field(default_factory=Unseen)
 
 
@@ -126,6 +171,9 @@ class RawTrace:
         warmup_ns, bare_ns: whole steps without instruments.
         overhead_pairs_ns: (bare, timed) neighbours.
         time, ops, flops, memory: the passes that ran.
+        ceilings, peaks: what the device can do at most, as measured and as its vendor states.
+        no_ceilings: why there are no ceilings though they were asked for, or None.
+        has_unlike_steps: whether steps of the passes had inputs of different shapes.
         notes: what was noticed on the way.
     """
 
@@ -142,4 +190,8 @@ class RawTrace:
     ops: OpsPass | None = None
     flops: FlopsPass | None = None
     memory: MemoryPass | None = None
+    ceilings: Ceilings | None = None
+    peaks: Ceilings | None = None
+    no_ceilings: str | None = None
+    has_unlike_steps: bool = False
     notes: tuple[Note, ...] = ()

@@ -148,3 +148,65 @@ def test_a_step_on_fakes_takes_no_random_numbers() -> None:
     lp.count_flops(model, X, train=True)
 
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_gradients_that_a_real_optimizer_drops_on_the_way_are_there_afterwards() -> None:
+    model = nn.Linear(WIDTH, WIDTH)
+    optimizer = torch.optim.AdamW(model.parameters())
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model(X).sum().backward()
+        optimizer.step()
+
+    step()
+    before = {name: parameter.grad for name, parameter in model.named_parameters()}
+
+    lp.count_flops(model, call=step, train=True)
+
+    assert all(parameter.grad is before[name] is not None for name, parameter in model.named_parameters())
+    assert all(type(value) is torch.Tensor for state in optimizer.state.values() for value in state.values())
+
+
+class Registering(nn.Module):
+    """A net that gives a layer a hook in its first call, and keeps a mark that it did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self, "is_ready"):
+            self.is_ready = True
+            self.fc.register_forward_hook(lambda module, args, output: output + 1)
+        result: torch.Tensor = self.fc(x)
+        return result
+
+
+def test_hooks_that_a_model_gives_itself_while_it_is_counted_are_gone_with_their_mark() -> None:
+    model = Registering()
+
+    lp.count_flops(model, X)
+
+    assert not model.fc._forward_hooks
+    assert not hasattr(model, "is_ready")
+
+
+def test_a_report_has_stages_phases_formats_and_bytes() -> None:
+    net = NestedNet()
+
+    report = lp.count_flops(net, net.inputs)
+
+    assert sum(report.by_stage.values()) == report.total
+    assert report.by_phase == {"forward": report.total}
+    assert report.by_dtype == {"float32": report.total}
+    assert report.bytes_moved == lp.profile(net, net.inputs, passes=("flops",), warmup=0, repeats=1).root.bytes_moved
+    assert report.intensity == report.total / (report.bytes_moved or 0)
+
+
+def test_training_has_a_count_for_each_phase() -> None:
+    model = nn.Linear(WIDTH, WIDTH)
+
+    report = lp.count_flops(model, call=lambda: model(X).sum().backward(), train=True)
+
+    assert report.by_phase == {"forward": PRODUCT_FLOPS, "backward": PRODUCT_FLOPS, "optimizer": 0}

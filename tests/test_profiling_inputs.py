@@ -167,6 +167,44 @@ def test_what_cannot_be_copied_is_passed_on_as_it_is() -> None:
     assert all(one is lines for one in given)
 
 
+class Holder:
+    """An object that holds a tensor in the middle of a graph of gradients, as a cache filled with gradients on."""
+
+    def __init__(self) -> None:
+        self.key = torch.ones(1, 2, requires_grad=True) * 2
+
+
+class Appending(nn.Module):
+    """Appends its input to what the holder holds."""
+
+    def forward(self, x: torch.Tensor, holder: Holder) -> torch.Tensor:
+        holder.key = torch.cat([holder.key, x])
+        return holder.key @ torch.ones(2, 2)
+
+
+@pytest.mark.parametrize("is_counted", [False, True], ids=["profile", "count_flops"])
+def test_an_object_with_a_tensor_in_a_graph_of_gradients_is_copied(is_counted: bool) -> None:
+    holder, x = Holder(), torch.ones(1, 2)
+    before = holder.key
+
+    if is_counted:
+        assert lp.count_flops(Appending(), (x, holder)).total == 2 * 2 * 2 * 2
+    else:
+        lp.profile(Appending(), (x, holder), passes=PASSES, warmup=1, repeats=1)
+
+    assert holder.key is before
+    assert before.requires_grad
+
+
+def test_an_object_with_tensors_that_cannot_be_copied_is_refused() -> None:
+    class Uncopied(Holder):
+        def __deepcopy__(self, memo: object) -> Uncopied:
+            raise TypeError("there is one of me")
+
+    with pytest.raises(lp.InputError, match=r"Uncopied cannot be copied .*there is one of me"):
+        lp.count_flops(Appending(), (torch.ones(1, 2), Uncopied()))
+
+
 def test_gradients_reach_copied_inputs_in_training_and_not_the_callers() -> None:
     x = torch.ones(2, 4, requires_grad=True)
     net = NestedNet()

@@ -2,7 +2,8 @@
 
 Copies are made outside the measured window. A tensor is copied once, and again for the next step when its version
 counter says that a step wrote to it. Objects that are neither tensors nor plain values (a KV cache) may change in ways
-nobody can see, so each step gets its own deep copy of them.
+nobody can see, so each step gets its own deep copy of them; tensors in them that were computed from others lose their
+graph of gradients, as those among the inputs do.
 
 Limits: a write behind the version counter's back (``.data``) stays in the copy that later steps see.
 """
@@ -10,12 +11,19 @@ Limits: a write behind the version counter's back (``.data``) stays in the copy 
 from __future__ import annotations
 
 import copy
+import gc
+from collections import deque
 from collections.abc import Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from layerprof.errors import InputError
+
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), torch.dtype, torch.device)
+_NOT_COPIED = (type, ModuleType, FunctionType, BuiltinFunctionType)  # a deep copy holds the same ones
+_MOST_OBJECTS = 2**20  # looked at in one input, in a second or so
 
 
 class InputFeed:
@@ -56,7 +64,34 @@ class InputFeed:
 
 
 def _deep_copied(leaf: object) -> object:
+    """A copy of an object with its tensors; those in the middle of a graph of gradients are copied without it.
+
+    Raises:
+        InputError: when an object with tensors in it, which steps would write to, cannot be copied.
+    """
+    tensors = _tensors_in(leaf)
+    memo = {id(one): one.detach().clone() for one in tensors if not one.is_leaf}
     try:
-        return copy.deepcopy(leaf)
-    except (TypeError, RuntimeError, NotImplementedError):  # what cannot be copied is passed on as it is
-        return leaf
+        return copy.deepcopy(leaf, memo)
+    except Exception as error:  # whatever the object's own way of being copied raises
+        if not tensors:  # nothing in it that a step could spoil unseen, such as a generator or a lock
+            return leaf
+        raise InputError(
+            f"an input of type {type(leaf).__name__} cannot be copied ({type(error).__name__}: {error}), so that each "
+            "step would change the caller's; give one that copy.deepcopy takes, or run the step as call="
+        ) from error
+
+
+def _tensors_in(leaf: object) -> list[torch.Tensor]:
+    """The tensors that an object holds, however deep."""
+    found: list[torch.Tensor] = []
+    queue, seen = deque([leaf]), {id(leaf)}
+    while queue and len(seen) < _MOST_OBJECTS:
+        value = queue.popleft()
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif not isinstance(value, _NOT_COPIED):
+            held = [one for one in gc.get_referents(value) if id(one) not in seen]
+            seen.update(map(id, held))
+            queue.extend(held)
+    return found

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Quantity = Literal["s", "flops", "flops_per_s", "macs", "bytes", "j", "w", "hz", "count", "ratio"]
+Quantity = Literal[
+    "s", "flops", "flops_per_s", "flops_per_byte", "macs", "bytes", "bytes_per_s", "j", "w", "hz", "count", "ratio"
+]  # fmt: skip
 
 MISSING = "–"  # what was not measured: never a 0, never an empty cell
 
@@ -22,8 +24,10 @@ _LADDERS: dict[Quantity, tuple[tuple[float, str], ...]] = {
     "s": _SMALL,
     "flops": _SI,
     "flops_per_s": _SI,
+    "flops_per_byte": ((1.0, ""),),  # intensities are compared across models: always in one unit
     "macs": _SI,
     "bytes": _BINARY,
+    "bytes_per_s": _SI,  # vendors and benchmarks state bandwidths in powers of ten
     "j": (*_SI[:-1], *_SMALL),
     "w": (*_SI[:-1], *_SMALL),
     "hz": _SI,
@@ -34,8 +38,10 @@ _NAMES: dict[Quantity, str] = {
     "s": "s",
     "flops": "FLOP",
     "flops_per_s": "FLOP/s",
+    "flops_per_byte": "FLOP/B",
     "macs": "MAC",
     "bytes": "B",
+    "bytes_per_s": "B/s",
     "j": "J",
     "w": "W",
     "hz": "Hz",
@@ -73,7 +79,7 @@ def scale_for(values: Iterable[float | None], quantity: Quantity, *, least: floa
 
     Args:
         values: the column; None and zeros do not count.
-        quantity: what the column holds, which decides the ladder of units (bytes go by 1024).
+        quantity: what the column holds, which decides the ladder of units (bytes go by 1024, bytes a second by 1000).
         least: how the largest should read at least.
     """
     largest = max((abs(value) for value in values if value), default=0.0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from report_records import profile_of, two_blocks
+from report_roofs import blocks_under_roof
 
 import layerprof as lp
 from layerprof import models
@@ -18,7 +19,9 @@ from layerprof.cli.main import main
 from layerprof.models import Blip2Adapter
 
 TINY = ("blip2-tiny", "--text-tokens", "9", "--warmup", "1", "--repeats", "2")
-FILES = {"profile.json", "profile.timeline.npz", "profile.md", "profile.html", "profile.csv"}
+TIMELINE = "profile.timeline.npz"
+FILES = {"profile.json", TIMELINE, "profile.md", "profile.html", "profile.csv"}
+ROOFLINE = "roofline.png"  # where the machine has ceilings
 
 MODULE = """
     import torch
@@ -94,7 +97,7 @@ def test_a_preset_is_shown_and_saved(run: Run, tmp_path: Path) -> None:
     status, output, errors = run(*TINY, "--batch-size", "2", "--out", "new/folder")
 
     assert (status, errors) == (0, "")
-    assert {path.name for path in (tmp_path / "new/folder").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "new/folder").iterdir()} - {ROOFLINE} == FILES
     for expected in ("Summary", "Stages", "vision.patch_embedding", "language_model", "(unattributed)", "Saved in"):
         assert expected in output
 
@@ -286,7 +289,7 @@ def test_a_whole_profile_takes_the_place_of_a_partial_one(run: Run, tmp_path: Pa
 
     run("profiled_models:good", "--repeats", "2", "--out", "out")
 
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "out").iterdir()} - {ROOFLINE} == FILES
 
 
 def test_a_traceback_is_shown_only_where_asked(run: Run) -> None:
@@ -310,3 +313,49 @@ def test_a_check_that_fails_is_exit_status_1(run: Run, monkeypatch: pytest.Monke
     assert status == 1
     assert "FAILED" in output
     assert errors == "layerprof: check failed: flops_books: 1 is not 2\n"
+
+
+def measuring(record: lp.Profile) -> Callable[..., lp.Profile]:
+    """What stands in for the measurement and always gives this record."""
+
+    def measure(model: torch.nn.Module, *arguments: object, **options: object) -> lp.Profile:
+        return record
+
+    return measure
+
+
+def test_the_roofline_is_drawn_and_named_where_there_is_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerprof.profiling.profile", measuring(blocks_under_roof()))
+
+    status, output, _ = run("profiled_models:good", "--out", "out")
+
+    assert status == 0
+    assert (tmp_path / "out" / ROOFLINE).read_bytes().startswith(b"\x89PNG")
+    assert ROOFLINE in output.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted((FILES - {TIMELINE}) | {ROOFLINE})
+
+
+def test_a_profile_without_a_roofline_removes_an_earlier_ones_and_names_none(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerprof.profiling.profile", measuring(blocks_under_roof()))
+    run("profiled_models:good", "--out", "out")
+    monkeypatch.setattr("layerprof.profiling.profile", measuring(profile_of(two_blocks())))
+
+    status, output, _ = run("profiled_models:good", "--out", "out")
+
+    assert status == 0
+    assert not (tmp_path / "out" / ROOFLINE).exists()
+    assert ROOFLINE not in output
+
+
+def test_a_folder_in_the_rooflines_place_is_refused_before_the_model_is_built(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out" / ROOFLINE).mkdir(parents=True)
+
+    status, _, errors = run("profiled_models:failing", "--out", "out")
+
+    assert status == 2
+    assert "out/roofline.png is a folder" in errors
+    assert_one_line(errors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import html
 import io
 import re
 import string
@@ -12,6 +13,7 @@ from typing import cast
 import pytest
 from report_phases import PhasedLeaf, op, phased_profile, rich_profile, with_ops, with_owners
 from report_records import NO_ENERGY, UNATTRIBUTED_S, batch_sweep, flop_report, many_blocks, profile_of, two_blocks
+from report_roofs import ABOVE_TEXT, blocks_under_roof, generation_under_roof, large_profile
 from rich.console import Console
 
 from layerprof.errors import InputError
@@ -39,8 +41,8 @@ def test_what_is_no_record_is_refused() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
     "record",
-    [profile_of(two_blocks()), rich_profile(), batch_sweep(), flop_report()],
-    ids=["profile", "rich", "sweep", "flops"],
+    [profile_of(two_blocks()), rich_profile(), blocks_under_roof(), batch_sweep(), flop_report()],
+    ids=["profile", "rich", "roof", "sweep", "flops"],
 )
 def test_every_record_renders_the_same_twice_and_ends_its_last_line(record: Record, format: Format) -> None:
     first = render(record, format)
@@ -204,6 +206,64 @@ def test_text_of_many_ops_owners_and_layers_shows_a_few_of_each() -> None:
 @pytest.mark.parametrize("title", ["Phases", "Prefill against decode", "Top ops by device time", "Memory at the peak"])
 def test_the_tables_below_the_tree_fit_a_log(title: str) -> None:
     assert max(map(len, section(render(rich_profile(), "text"), title))) <= 120
+
+
+ROOF_SECTIONS = ["Top layers by self time", "Roofline", "Stages", "Phases", "Prefill against decode", "Layers"]
+
+
+@pytest.mark.parametrize("title", ROOF_SECTIONS)
+def test_the_tables_with_a_place_under_the_roofline_fit_a_log(title: str) -> None:
+    profile = generation_under_roof() if title in ("Phases", "Prefill against decode") else large_profile()
+
+    lines = section(render(profile, "text"), title)
+
+    assert max(map(len, lines)) <= 120
+    assert any("intensity" in line for line in lines)
+
+
+@pytest.mark.parametrize("title", ["Layers", "Stages", "Roofline", "Phases"])
+def test_a_terminal_shows_intensity_efficiency_and_bound(title: str) -> None:
+    lines = section(render(generation_under_roof(), "text"), title)
+
+    for name in ("intensity", "efficiency", "bound"):
+        assert any(name in line for line in lines)
+
+
+def test_a_terminals_roofline_has_at_most_twelve_rows_and_the_tree_stays_last() -> None:
+    text = render(large_profile(), "text")
+
+    rows = [line for line in section(text, "Roofline")[4:] if " %" in line and ":" not in line]
+    assert len(rows) == 12
+    assert text.index("\nRoofline\n") < text.index("\nStages\n") < text.index("\nLayers\n")
+
+
+def test_a_documents_tree_keeps_every_column_beside_the_roofline() -> None:
+    header = markdown_rows(large_profile())[0]
+
+    for name in ("of step", "params", "intensity (FLOP/B)", "efficiency", "bound"):
+        assert any(name in column for column in header)
+
+
+def test_headings_take_several_lines_only_where_the_table_would_be_too_wide() -> None:
+    columns = (Column(name="layer", align="left"), *(Column(name="very long name", quantity="s") for _ in range(9)))
+
+    def heading(count: int) -> str:
+        row = Row(cells=("a", *(0.5 for _ in range(count))))
+        return TextRenderer()._laid_out([Table(title="t", columns=columns[: count + 1], rows=(row,))])
+
+    assert "very long name" in heading(2)
+    assert "very long name" not in heading(9)
+    assert max(map(len, heading(9).splitlines())) <= 120
+    assert heading(9).count("very") == heading(9).count("long") == heading(9).count("name") == 9
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "html"])
+def test_what_is_above_the_roof_is_flagged_and_not_printed_as_a_number(format: Format) -> None:
+    text = html.unescape(render(blocks_under_roof(), format))
+
+    assert "> 100 %" in text
+    assert ABOVE_TEXT in text
+    assert "120.0 %" not in text
 
 
 def test_text_compares_all_phases_where_no_two_are_a_pair() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from html.parser import HTMLParser
 
 import pytest
 from report_phases import hostile_profile, rich_profile
 from report_records import batch_sweep, flop_report, many_blocks, profile_of, two_blocks
+from report_roofs import blocks_under_roof
 
 from layerprof.report import Record, render
 from layerprof.report.base import to_text
@@ -45,10 +47,11 @@ RECORDS: tuple[Record, ...] = (
     profile_of(two_blocks()),
     rich_profile(),
     hostile_profile(),
+    blocks_under_roof(),
     batch_sweep(),
     flop_report(),
 )
-NAMES = ("profile", "rich", "hostile", "sweep", "flops")
+NAMES = ("profile", "rich", "hostile", "roof", "sweep", "flops")
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=NAMES)
@@ -61,9 +64,10 @@ def test_nothing_is_loaded_and_nothing_runs(record: Record) -> None:
     text = render(record, "html")
 
     page = Page(text)
-    assert not {name for name, _ in page.attributes} & LOADING_ATTRIBUTES
+    loaded = [value or "" for name, value in page.attributes if name in LOADING_ATTRIBUTES]
+    assert all(value.startswith("data:image/png;base64,") for value in loaded)  # in the page itself
     assert not [name for name, _ in page.attributes if name.startswith("on")]
-    assert not {"script", "link", "iframe", "object", "img"} & set(page.tags)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert "url(" not in text
     assert "@import" not in text
 
@@ -73,6 +77,23 @@ def test_the_policy_forbids_the_network() -> None:
 
     assert policy["Content-Security-Policy"].startswith("default-src 'none'")
     assert "script-src" not in policy["Content-Security-Policy"]
+
+
+def test_the_roofline_is_a_picture_inside_the_page_which_allows_no_other_kind() -> None:
+    text = render(blocks_under_roof(), "html")
+
+    pictures = [value for name, value in Page(text).attributes if name == "src"]
+    encoded = str(pictures[0]).removeprefix("data:image/png;base64,")
+    assert len(pictures) == 1
+    assert base64.b64decode(encoded, validate=True).startswith(b"\x89PNG")
+    assert "img-src data:;" in text
+
+
+def test_without_a_roofline_there_is_no_picture_and_no_leave_for_one() -> None:
+    text = render(profile_of(two_blocks()), "html")
+
+    assert "img" not in Page(text).tags
+    assert "img-src" not in text
 
 
 def test_light_and_dark_follow_the_reader() -> None:

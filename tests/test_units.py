@@ -21,6 +21,10 @@ same_examples = settings(deadline=None, derandomize=True, suppress_health_check=
         (3e-9, "s", "3.00 ns"),
         (751_060_000_000, "flops", "751 GFLOP"),
         (1.5e12, "flops_per_s", "1.50 TFLOP/s"),
+        (4.8e12, "bytes_per_s", "4.80 TB/s"),
+        (999e6, "bytes_per_s", "999 MB/s"),
+        (1234.5, "flops_per_byte", "1,234 FLOP/B"),
+        (0.25, "flops_per_byte", "0.250 FLOP/B"),
         (999, "macs", "999 MAC"),
         (1024, "bytes", "1.00 KiB"),
         (1023, "bytes", "1,023 B"),
@@ -58,7 +62,7 @@ def test_negative_numbers_have_a_scale_too() -> None:
     assert with_unit(-0.002, "s") == "-2.00 ms"
 
 
-QUANTITIES: list[Quantity] = ["s", "flops", "flops_per_s", "macs", "j", "w", "hz", "count"]
+QUANTITIES: list[Quantity] = ["s", "flops", "flops_per_s", "bytes_per_s", "macs", "j", "w", "hz", "count"]
 
 
 @same_examples

@@ -16,7 +16,7 @@ from report_records import (
     two_blocks,
 )
 
-from layerprof.records import Check, Energy, Note, UncountedOp
+from layerprof.records import Check, Energy, FrozenMapping, Note, UncountedOp
 from layerprof.views import (
     LAYER_COLUMNS,
     Amount,
@@ -27,6 +27,7 @@ from layerprof.views import (
     families_table,
     flop_layers_table,
     flop_ops_table,
+    flop_parts_table,
     flop_totals_table,
     layer_columns,
     notes_table,
@@ -231,12 +232,44 @@ def test_flop_tables_fold_layers_and_rank_ops() -> None:
     assert cells(flop_totals_table(report), "MACs")["value"] == Amount(value=report.macs, quantity="macs")
 
 
+def test_a_flop_count_is_cut_by_stage_phase_and_format() -> None:
+    report = dataclasses.replace(
+        flop_report(),
+        by_stage=FrozenMapping({"vision": 1000, "text": 1900}),
+        by_phase=FrozenMapping({"prefill": 2000, "decode": 1000}),
+        by_dtype=FrozenMapping({"float32": 3000}),
+    )
+
+    table = flop_parts_table(report)
+
+    assert [row.cells for row in table.rows] == [
+        ("stage", "vision", 1000, 500, 1000 / 3000),
+        ("", "text", 1900, 950, 1900 / 3000),
+        ("", "(unattributed)", 100, 50, 100 / 3000),
+        ("phase", "prefill", 2000, 1000, 2000 / 3000),
+        ("", "decode", 1000, 500, 1000 / 3000),
+        ("format", "float32", 3000, 1500, 1.0),
+    ]
+
+
+def test_a_flop_count_that_nothing_cuts_has_no_table_of_parts() -> None:
+    assert flop_parts_table(flop_report()).rows == ()
+
+
+def test_the_totals_of_a_flop_count_have_bytes_and_intensity_or_say_that_they_are_missing() -> None:
+    table = flop_totals_table(dataclasses.replace(flop_report(), bytes_moved=1500))
+
+    assert cells(table, "bytes moved")["value"] == Amount(value=1500, quantity="bytes")
+    assert cells(table, "intensity")["value"] == Amount(value=2.0, quantity="flops_per_byte")
+    assert cells(flop_totals_table(flop_report()), "intensity")["value"] is None
+
+
 def test_flat_columns_have_unique_names() -> None:
     names = [column.name for column in LAYER_COLUMNS]
 
     assert len(names) == len(set(names))
     assert {"path", "calls", "total_s_median", "self_s_median", "flops", "peak_bytes", "energy_j"} <= set(names)
-    assert names[-2:] == ["at_peak_bytes", "self_at_peak_bytes"]  # new ones are added at the end
+    assert names[-4:] == ["self_at_peak_bytes", "launches", "bytes_per_s", "least_s"]  # new ones at the end
 
 
 def test_flat_rows_have_columns_for_each_of_several_phases() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _FILES = ("profile.json", "profile.md", "profile.html", "profile.csv")
 _TIMELINE_FILE = "profile.timeline.npz"  # beside profile.json, where the ops pass ran
+_ROOFLINE_FILE = "roofline.png"  # where there are ceilings, FLOPs and times
 _PARTIAL_FILE = "profile.partial.json"  # beside a whole profile that an earlier run left, never in its place
 _NEW_TOKENS = 8  # of a generation, where none are asked for
 
@@ -54,7 +56,7 @@ Passes = Annotated[str, typer.Option(help="Of time, ops, flops, memory; the bare
 Warmup = Annotated[int | None, typer.Option(help="Steps before measuring.", show_default="until steady")]
 Repeats = Annotated[int | None, typer.Option(help="Measured steps of each pass.", show_default="until steady")]
 Depth = Annotated[int | None, typer.Option(min=0, help="Levels of the tree to print.", show_default="all")]
-Out = Annotated[Path | None, typer.Option(help="Folder for profile.json, .md, .html and .csv.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for profile.json, .md, .html, .csv and roofline.png.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,7 @@ def profile(
     loading = {"device": device, "dtype": dtype, "weights": weights, "seed": seed}
     steps = {"warmup": warmup, "repeats": repeats}
     if out is not None:
-        require_place(out, (*_FILES, _TIMELINE_FILE, _PARTIAL_FILE))
+        require_place(out, (*_FILES, _TIMELINE_FILE, _ROOFLINE_FILE, _PARTIAL_FILE))
     request = _Request(
         model=model,
         settings=_settings(model, {**inputs, **loading, **steps}),
@@ -179,16 +181,39 @@ def _give_up(error: MeasurementError, *, depth: int | None, out: Path | None) ->
 
 def _finish(record: Profile, *, depth: int | None, out: Path | None) -> int:
     """Saves, then shows: what was measured is safe before anything is printed."""
-    if out is not None:
-        for name in _FILES:
-            save(record, out / name)
-        for leftover in (out / _PARTIAL_FILE, timeline_path(out / _PARTIAL_FILE)):
-            leftover.unlink(missing_ok=True)
+    saved = [] if out is None else _saved(record, out)
     print_record(record, console(), max_depth=depth)
     if out is not None:
-        saved = (*_FILES, *([_TIMELINE_FILE] if record.timeline is not None else []))
-        say_saved(out, [out / name for name in saved])
+        say_saved(out, saved)
     failed = [check for check in record.checks if not check.ok]
     for check in failed:
         complain(f"{check.name}: {check.detail}", kind="check failed")
     return CHECK_FAILED if failed else DONE
+
+
+def _saved(record: Profile, out: Path) -> list[Path]:
+    """The files of a whole profile; what an earlier run left beside them, and this one has not, is removed."""
+    for name in _FILES:
+        save(record, out / name)
+    for leftover in (out / _PARTIAL_FILE, timeline_path(out / _PARTIAL_FILE)):
+        leftover.unlink(missing_ok=True)
+    timeline = [_TIMELINE_FILE] if record.timeline is not None else []
+    return [*(out / name for name in (*_FILES, *timeline)), *_drawn(record, out / _ROOFLINE_FILE)]
+
+
+def _drawn(record: Profile, path: Path) -> list[Path]:
+    """The roofline's picture, whole or not there; none where the profile has nothing to draw."""
+    from layerprof.views import has_roofline
+
+    if not has_roofline(record):
+        path.unlink(missing_ok=True)
+        return []
+    from layerprof.report.plots import save_figure
+    from layerprof.report.roofline import roofline_plot
+
+    figure = roofline_plot(record)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".plots-") as temporary:
+            return [save_figure(figure, Path(temporary) / path.name).replace(path)]
+    except OSError as error:
+        raise InputError(f"cannot write the plot to {path.parent}: {error.strerror or error}") from error

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from layerprof.errors import InputError
+from layerprof.records import Profile
 from layerprof.report.base import Record, Renderer, render_with
 
 Format = Literal["text", "markdown", "html", "csv"]
@@ -45,7 +46,17 @@ def _markdown() -> Renderer:
 def _html() -> Renderer:
     from layerprof.report.html import HtmlRenderer
 
-    return HtmlRenderer()
+    return HtmlRenderer(draw=_roofline)
+
+
+def _roofline(profile: Profile) -> bytes | None:
+    from layerprof.views import has_roofline
+
+    if not has_roofline(profile):
+        return None
+    from layerprof.report.roofline import roofline_png
+
+    return roofline_png(profile)
 
 
 def _csv() -> Renderer:

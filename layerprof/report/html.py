@@ -1,12 +1,13 @@
 """One self-contained HTML file: no script, no request, light and dark by the reader's own setting.
 
 The tree collapses by nested ``<details>``, so nothing has to run: the content security policy forbids scripts, network
-and frames altogether, and a hostile name could not act even if an escape were missed.
+and frames altogether, and a hostile name could not act even if an escape were missed. A picture is part of the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,13 +15,7 @@ from typing import TYPE_CHECKING
 from layerprof import __version__
 from layerprof.records import FlopReport, Profile, SweepRecord
 from layerprof.report.base import TextRow, TextTable, evidence_tables, flop_tables, inert, opening_tables, to_text
-from layerprof.views import (
-    Table,
-    families_table,
-    layer_ops_tables,
-    sweep_table,
-    tree_table,
-)
+from layerprof.views import Table, families_table, layer_ops_tables, sweep_table, tree_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -47,7 +42,14 @@ class TreeLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HtmlRenderer:
-    """Renders to one HTML page."""
+    """Renders to one HTML page.
+
+    Attributes:
+        draw: the bytes of a PNG that stands below a profile's summary, or None where there is nothing to draw. It is
+            inside the page, so that the page stays one file; without ``draw`` no page has a picture.
+    """
+
+    draw: Callable[[Profile], bytes | None] | None = None
 
     def profile(self, record: Profile) -> str:
         """All views of a profile; the tree has a line for every layer, the families and their ops fold them."""
@@ -56,6 +58,7 @@ class HtmlRenderer:
             opening_tables(record),
             tree=tree_table(record, is_folded=False),
             folds=layer_ops_tables(record),
+            picture=None if self.draw is None else self.draw(record),
             after=(families_table(record), *evidence_tables(record)),
         )
 
@@ -74,12 +77,14 @@ def _page(
     *,
     tree: Table | None = None,
     folds: Sequence[Table] = (),
+    picture: bytes | None = None,
     after: Sequence[Table] = (),
 ) -> str:
     tree_text = None if tree is None else to_text(tree)
     return _template().render(
         title=inert(title),
         version=__version__,
+        picture=None if picture is None else base64.b64encode(picture).decode("ascii"),
         before=[to_text(table) for table in before if table.rows],
         tree=tree_text,
         lines=() if tree_text is None else tree_lines(tree_text),

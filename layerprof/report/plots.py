@@ -1,10 +1,6 @@
 """Plots as matplotlib figures, by its object interface alone: no window, no global figure, no global setting changed.
 
-Colours are those of the Okabe-Ito palette, which stay apart for colour-blind readers, and every line is labelled at one
-of its ends.
-
-Source:
-    M. Okabe, K. Ito, Color Universal Design (2008), for the palette.
+Every line is labelled at one of its ends.
 """
 
 from __future__ import annotations
@@ -19,14 +15,11 @@ from matplotlib.figure import Figure
 
 from layerprof import units
 from layerprof.errors import InputError
-from layerprof.records import CellRecord, Profile, SweepRecord
-from layerprof.report.base import inert
-from layerprof.views import middle_steps, typical
+from layerprof.records import CellRecord, Profile, SweepRecord, middle_steps, typical
+from layerprof.report.base import OTHER_COLOUR, STAGE_COLOURS, inert, without_glyph_warnings
 
 _BATCH_AXIS = "batch_size"
 _LEFT_COLOUR, _RIGHT_COLOUR = "#0072B2", "#D55E00"  # blue, vermilion
-_STAGE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-_OTHER_COLOUR = "#BBBBBB"
 _LINE_STYLES = ("-", "--", ":", "-.")
 _SUFFIXES = (".png", ".svg")
 
@@ -131,13 +124,14 @@ def _stack_each(axes: Axes, bars: Mapping[str, Sequence[float]], scale: units.Sc
     """One bar below the other, each part in its own colour; the last part is what has no name."""
     lefts = [0.0 for _ in next(iter(bars.values()))]
     for place, (name, values) in enumerate(bars.items()):
-        color = _OTHER_COLOUR if place == len(bars) - 1 else _STAGE_COLOURS[place % len(_STAGE_COLOURS)]
+        color = OTHER_COLOUR if place == len(bars) - 1 else STAGE_COLOURS[place % len(STAGE_COLOURS)]
         widths = [value / scale.divisor for value in values]
         label = inert(name).replace("$", r"\$")
         axes.barh(range(len(values)), widths, left=lefts, color=color, edgecolor="white", label=label)
         lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
 
 
+@without_glyph_warnings()
 def save_figure(figure: Figure, path: str | Path) -> Path:
     """Writes the figure as PNG or SVG, by the path's suffix; the same figure gives the same bytes.
 
@@ -264,7 +258,7 @@ def _stack(axes: Axes, parts: Sequence[tuple[str, float]], scale: units.Scale) -
     whole = sum(value for _, value in parts)
     left = 0.0
     for place, (name, value) in enumerate(parts):
-        color = _OTHER_COLOUR if place == len(parts) - 1 else _STAGE_COLOURS[place % len(_STAGE_COLOURS)]
+        color = OTHER_COLOUR if place == len(parts) - 1 else STAGE_COLOURS[place % len(STAGE_COLOURS)]
         label = f"{inert(name)} {units.percent(value, whole)}".replace("$", r"\$")
         width = value / scale.divisor
         axes.barh([0], [width], left=left, color=color, edgecolor="white", label=label)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from layerprof.views import Table, sweep_table
 
 _WIDEST = 10_000  # characters; no table comes near, so nothing is wrapped where no width was asked for
 _LEAST_FLEXIBLE = 12  # characters that a column of words keeps, however narrow the console is
+_LOG_WIDTH = 120  # characters; headings of tables that would be wider take several lines
 _GAP = 2  # characters between columns: the box's blank and the padding
 _BOX = box.Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")  # rules below the heading and above closing rows
 _STYLES = {"closing": "bold", "problem": "bold red"}
@@ -75,20 +77,40 @@ def _print_tables(console: Console, tables: Sequence[Table]) -> None:
         if place:
             console.print()
         console.print(Text(table.title, style="bold"))
-        laid_out = _rich_table(table)
-        if _least_width(table) > console.width:  # then lines run over: a number without its last digits would be a lie
-            laid_out.width = _least_width(table)
+        headings = [_heading(table, place) for place in range(len(table.names))]
+        if _least_width(table, headings) > min(console.width, _LOG_WIDTH):
+            headings = [_folded_heading(table, place) for place in range(len(table.names))]
+        laid_out, least_width = _rich_table(table, headings), _least_width(table, headings)
+        if least_width > console.width:  # then lines run over: a number without its last digits would be a lie
+            laid_out.width = least_width
         console.print(laid_out, crop=False, no_wrap=True, overflow="ignore")
         for footnote in table.footnotes:
             console.print(Text(footnote, style="italic"))
 
 
-def _rich_table(table: TextTable) -> RichTable:
+def _heading(table: TextTable, place: int) -> list[str]:
+    """The lines above a column: its name, and its unit where it has one."""
+    name, unit = table.names[place], table.units[place]
+    return [name, f"({unit})"] if unit else [name]
+
+
+def _folded_heading(table: TextTable, place: int) -> list[str]:
+    """The lines above a column with its name broken at blanks, so that it is hardly wider than what is below."""
+    name, *unit = _heading(table, place)
+    widest = max([_widest_cell(table, place), *map(len, [*name.split(), *unit])])
+    return [*textwrap.wrap(name, widest, break_long_words=False, break_on_hyphens=False), *unit]
+
+
+def _widest_cell(table: TextTable, place: int) -> int:
+    return max((_rich_cells(row)[place].cell_len for row in table.rows), default=0)
+
+
+def _rich_table(table: TextTable, headings: Sequence[Sequence[str]]) -> RichTable:
     laid_out = RichTable(box=_BOX, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     is_tree = _is_tree(table)
-    for place, (name, unit) in enumerate(zip(table.names, table.units, strict=True)):
+    for place, lines in enumerate(headings):
         laid_out.add_column(
-            Text(f"{name}\n({unit})" if unit else name),
+            Text("\n".join(lines)),
             justify=table.aligns[place],
             no_wrap=_is_fixed(table, place),
             overflow="ellipsis" if is_tree else "fold",
@@ -108,12 +130,11 @@ def _is_fixed(table: TextTable, place: int) -> bool:
     return table.aligns[place] == "right" or (place == 0 and "right" in table.aligns)
 
 
-def _least_width(table: TextTable) -> int:
-    rows = [_rich_cells(row) for row in table.rows]
+def _least_width(table: TextTable, headings: Sequence[Sequence[str]]) -> int:
     widths = []
-    for place, (name, unit) in enumerate(zip(table.names, table.units, strict=True)):
-        heading = max(len(name), len(unit) + 2)
-        widest = max([heading, *(cells[place].cell_len for cells in rows)])
+    for place, lines in enumerate(headings):
+        heading = max(map(len, lines), default=0)
+        widest = max(heading, _widest_cell(table, place))
         widths.append(widest if _is_fixed(table, place) else min(widest, max(heading, _LEAST_FLEXIBLE)))
     return sum(widths) + _GAP * (len(widths) - 1)
 

@@ -1,15 +1,17 @@
 """Pure functions from records to tables: which rows and columns a reader gets to see, before any text is made."""
 
-from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table, middle_steps, typical
+from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table, ceilings_of
 from layerprof.views.checks import checks_table, notes_table, uncounted_table
 from layerprof.views.families import families_table
 from layerprof.views.flat import LAYER_COLUMNS, FlatColumn, Scalar, layer_columns
-from layerprof.views.flops import flop_layers_table, flop_ops_table, flop_totals_table
+from layerprof.views.flops import flop_layers_table, flop_ops_table, flop_parts_table, flop_totals_table
 from layerprof.views.narrow import narrowed
 from layerprof.views.ops import layer_ops_tables, op_names_table, top_ops_table
 from layerprof.views.peak import peak_owners_table
 from layerprof.views.phase_layers import phase_contrast_table, phase_layers_table
 from layerprof.views.phases import phases_table
+from layerprof.views.points import RooflinePoint, has_roofline, roofline_points
+from layerprof.views.roofline import roofline_table
 from layerprof.views.stages import stages_table
 from layerprof.views.summary import summary_table
 from layerprof.views.sweep import sweep_table
@@ -23,17 +25,20 @@ __all__ = [
     "Column",
     "ColumnQuantity",
     "FlatColumn",
+    "RooflinePoint",
     "Row",
     "Scalar",
     "Table",
+    "ceilings_of",
     "checks_table",
     "families_table",
     "flop_layers_table",
     "flop_ops_table",
+    "flop_parts_table",
     "flop_totals_table",
+    "has_roofline",
     "layer_columns",
     "layer_ops_tables",
-    "middle_steps",
     "narrowed",
     "notes_table",
     "op_names_table",
@@ -41,12 +46,13 @@ __all__ = [
     "phase_contrast_table",
     "phase_layers_table",
     "phases_table",
+    "roofline_points",
+    "roofline_table",
     "stages_table",
     "summary_table",
     "sweep_table",
     "top_ops_table",
     "top_table",
     "tree_table",
-    "typical",
     "uncounted_table",
 ]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from layerprof.records import LayerProfile, Profile
+from layerprof.records import LayerProfile, Profile, family_of
 from layerprof.views.base import (
     Column,
-    Metric,
+    Reading,
     Row,
     Table,
+    above_footnotes,
     closing_rows,
-    family_of,
     layer_metrics,
     measured,
     missing_footnotes,
+    roof_readings,
     time_footnotes,
 )
 
@@ -27,6 +28,11 @@ _METRICS = (
     "device_share",
     "flops",
     "self_flops",
+    "flops_per_s",
+    "bytes_per_s",
+    "intensity",
+    "efficiency",
+    "bound",
     "param_count",
     "peak_bytes",
     "energy",
@@ -39,12 +45,13 @@ def families_table(profile: Profile) -> Table:
     Layers of one family have one class; where classes differ under one pattern (the members of a `Sequential`), each
     class is a family.
     """
-    available = layer_metrics(profile)
+    available: dict[str, Reading] = {**layer_metrics(profile), **roof_readings(profile)}
     wanted = [available[name] for name in _METRICS]
     metrics = measured(wanted, profile.layers)
     rows = tuple(_row(members, metrics) for members in _families(profile.layers))
     closing = closing_rows(metrics, labels=3)
     footnotes = missing_footnotes(profile, wanted, metrics)
+    marked = above_footnotes(profile, [cell for row in rows for cell in row.cells])
     return Table(
         title="Families",
         columns=(
@@ -54,7 +61,7 @@ def families_table(profile: Profile) -> Table:
             *(metric.column for metric in metrics),
         ),
         rows=(*rows, *closing),
-        footnotes=(*time_footnotes(profile), *footnotes),
+        footnotes=(*time_footnotes(profile), *footnotes, *marked),
     )
 
 
@@ -65,7 +72,7 @@ def _families(layers: Sequence[LayerProfile]) -> list[list[LayerProfile]]:
     return list(families.values())
 
 
-def _row(members: Sequence[LayerProfile], metrics: Sequence[Metric]) -> Row:
+def _row(members: Sequence[LayerProfile], metrics: Sequence[Reading]) -> Row:
     first = members[0]
     name = family_of(first.path) if len(members) > 1 else first.path
     return Row(

@@ -2,7 +2,8 @@
 
 A distribution ``total_s`` becomes ``total_s_median`` and the ends of its 95 % interval; an energy becomes its joules
 with how they were got. The order of the columns is part of the contract: new ones are added at the end. A record of
-several phases has a few more columns for each, such as ``decode.total_s_median``, empty where the layer did not run.
+several phases has a few more columns for each, such as ``decode.total_s_median``, empty where the layer did not run;
+one whose FLOPs are told apart by format has a column for each, such as ``flops.bfloat16``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from layerprof.records import Distribution, Energy, LayerProfile, Profile
+from layerprof.records import Distribution, Energy, LayerProfile, Profile, Quantities
 
 Scalar = str | int | float | bool | None
 
@@ -32,6 +33,8 @@ _ENERGIES = ("energy", "self_energy")
 _LATER_INTEGERS = ("at_peak_bytes", "self_at_peak_bytes")
 _PHASE_DISTRIBUTIONS = ("total_s", "self_s", "device_total_s", "device_self_s")
 _PHASE_INTEGERS = ("calls", "flops", "self_flops")
+_PHASE_ROOF_INTEGERS = ("bytes_moved", "self_bytes_moved", "launches")
+_PHASE_ROOF_FLOATS = ("flops_per_s", "bytes_per_s", "intensity", "efficiency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,13 @@ def _float(name: str) -> FlatColumn:
 
 def _scalar(value: Scalar) -> Scalar:
     return value
+
+
+def _bound(row: Quantities | None) -> str | None:
+    """What bounds the row; None where it did no work, of which nothing can be known."""
+    if row is None or (row.bound == "unknown" and not row.flops and not row.bytes_moved):
+        return None
+    return row.bound
 
 
 def _distribution(name: str) -> tuple[FlatColumn, ...]:
@@ -111,29 +121,52 @@ LAYER_COLUMNS: tuple[FlatColumn, ...] = (
     *(column for name in _ENERGIES for column in _energy(name)),
     _float("flops_per_s"),
     _float("intensity"),
-    _text("bound"),
+    FlatColumn(name="bound", kind="text", read=lambda layer: _bound(layer)),
     _float("efficiency"),
     _text("provenance"),
     FlatColumn(name="shared", kind="flag", read=lambda layer: layer.shared),
     FlatColumn(name="aliases", kind="text", read=lambda layer: " ".join(layer.aliases)),
     *map(_integer, _LATER_INTEGERS),
+    _integer("launches"),
+    _float("bytes_per_s"),
+    _float("least_s"),
 )
 
 
 def layer_columns(profile: Profile) -> tuple[FlatColumn, ...]:
-    """The columns of a profile's flat rows: those of every profile, and those of its phases where it has several."""
+    """The columns of a profile's flat rows: those of every profile, of its phases where it has several, of formats."""
     phases = profile.phases if len(profile.phases) > 1 else ()
-    return (*LAYER_COLUMNS, *(column for phase in phases for column in _phase_columns(phase.name)))
+    formats = dict.fromkeys(dtype for layer in profile.layers for dtype in layer.flops_by_dtype or ())
+    return (
+        *LAYER_COLUMNS,
+        *(column for phase in phases for column in _phase_columns(phase.name)),
+        *map(_format_column, formats),
+    )
 
 
 def _phase_columns(phase: str) -> tuple[FlatColumn, ...]:
-    integers = [_phase_column(phase, name, "integer") for name in _PHASE_INTEGERS]
-    return (*integers, *(_phase_column(phase, name, "float") for name in _PHASE_DISTRIBUTIONS))
+    return (
+        *(_phase_column(phase, name, "integer") for name in _PHASE_INTEGERS),
+        *(_phase_column(phase, name, "float", suffix="_median") for name in _PHASE_DISTRIBUTIONS),
+        *(_phase_column(phase, name, "integer") for name in _PHASE_ROOF_INTEGERS),
+        *(_phase_column(phase, name, "float") for name in _PHASE_ROOF_FLOATS),
+        FlatColumn(name=f"{phase}.bound", kind="text", read=lambda layer: _bound(layer.by_phase.get(phase))),
+        _phase_column(phase, "least_s", "float"),
+    )
 
 
-def _phase_column(phase: str, name: str, kind: Literal["integer", "float"]) -> FlatColumn:
+def _phase_column(phase: str, name: str, kind: Literal["text", "integer", "float"], *, suffix: str = "") -> FlatColumn:
     def read(layer: LayerProfile) -> Scalar:
         value = getattr(layer.by_phase.get(phase), name, None)
         return value.median if isinstance(value, Distribution) else _scalar(value)
 
-    return FlatColumn(name=f"{phase}.{name}{'_median' if kind == 'float' else ''}", kind=kind, read=read)
+    return FlatColumn(name=f"{phase}.{name}{suffix}", kind=kind, read=read)
+
+
+def _format_column(dtype: str) -> FlatColumn:
+    """FLOPs in one format; 0 in a layer that has FLOPs in others alone."""
+
+    def read(layer: LayerProfile) -> Scalar:
+        return None if layer.flops_by_dtype is None else layer.flops_by_dtype.get(dtype, 0)
+
+    return FlatColumn(name=f"flops.{dtype}", kind="integer", read=read)

@@ -11,17 +11,57 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from layerprof.records import LayerProfile, OpProfile, Profile
-from layerprof.views.base import ROOT_LABEL, Cell, Closing, Column, Metric, Row, Table, family_of, likeness_of, measured
+from layerprof.records import LayerProfile, OpProfile, Profile, family_of
+from layerprof.views.base import (
+    ROOT_LABEL,
+    Cell,
+    Closing,
+    Column,
+    Measured,
+    Metric,
+    Reading,
+    Row,
+    Table,
+    likeness_of,
+    measured,
+)
 
 _MOST_SHAPES = 3  # of one op, named in a row
+_FORMAT_JOINT = "+"  # between the formats of a row of several ops
 _MOST_KERNELS = 2  # of one op, named in a row
 _FOOTNOTE = "Ops: times of the ops pass, whose instruments cost time; without the ops and layers that an op called."
-_METRICS = (
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Intensity(Reading):
+    """FLOPs of the ops for each byte that they move."""
+
+    def over(self, records: Sequence[Measured]) -> Cell:
+        flops = [record.flops for record in records]
+        sizes = [record.bytes_moved for record in records]
+        if any(value is None for value in (*flops, *sizes)):
+            return None
+        whole = sum(size or 0 for size in sizes)
+        return sum(each or 0 for each in flops) / whole if whole else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Formats(Reading):
+    """The formats that the ops' products are computed in."""
+
+    def over(self, records: Sequence[Measured]) -> Cell:
+        names = (record.dtype for record in records if isinstance(record, OpProfile) and record.dtype is not None)
+        return _FORMAT_JOINT.join(dict.fromkeys(names))
+
+
+_METRICS: tuple[Reading, ...] = (
     Metric(column=Column(name="calls", quantity="integer"), attribute="calls"),
     Metric(column=Column(name="device time", quantity="s"), attribute="device_s"),
     Metric(column=Column(name="self time", quantity="s"), attribute="self_s"),
     Metric(column=Column(name="FLOPs", quantity="flops"), attribute="flops"),
+    Metric(column=Column(name="bytes", quantity="bytes"), attribute="bytes_moved"),
+    _Intensity(column=Column(name="intensity", quantity="flops_per_byte"), attribute="intensity"),
+    _Formats(column=Column(name="format", align="left"), attribute="dtype"),
 )
 _RANKED_BY = ("device_s", "self_s")  # the first that was measured ranks
 
@@ -38,7 +78,7 @@ class _Use:
 class _Ranking:
     """The measured columns of a set of ops, and the one among them by which it is ranked, as a share of all."""
 
-    metrics: tuple[Metric, ...]
+    metrics: tuple[Reading, ...]
     rank: Metric
 
     def cells(self, uses: Sequence[_Use]) -> tuple[Cell, ...]:
@@ -156,7 +196,8 @@ def _ranking(uses: Sequence[_Use]) -> _Ranking | None:
     """The columns that were measured, the share of the ranking one behind it; None where no op has a time."""
     ops = [use.op for use in uses]
     metrics = measured(_METRICS, ops)
-    rank = next((metric for name in _RANKED_BY for metric in metrics if metric.attribute == name), None)
+    times = [metric for metric in metrics if isinstance(metric, Metric) and metric.attribute in _RANKED_BY]
+    rank = next((metric for name in _RANKED_BY for metric in times if metric.attribute == name), None)
     if rank is None:
         return None
     share = replace(rank, column=Column(name="share", quantity="share"), closing=Closing(step=rank.over(ops)))

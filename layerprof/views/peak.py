@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from layerprof.records import PeakOwner, Profile
-from layerprof.views.base import ROOT_LABEL, Cell, Column, Row, Table, family_of, likeness_of
+from layerprof.records import PeakOwner, Profile, family_of
+from layerprof.views.base import ROOT_LABEL, Cell, Column, Row, Table, likeness_of
 
 _NO_LAYER = "(under no layer)"
 

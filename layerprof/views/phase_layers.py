@@ -17,12 +17,15 @@ from layerprof.views.base import (
     Forest,
     Group,
     Metric,
+    RoofReading,
     Row,
     Table,
+    above_footnotes,
     forest_of,
     groups_of,
     layer_metrics,
     measured,
+    roof_readings,
     time_footnotes,
 )
 
@@ -102,7 +105,24 @@ class _RatioColumn:
         return "", _ratio(self.upper.closing()[1], self.lower.closing()[1])
 
 
-_Shown = _PhaseColumn | _RatioColumn
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlaceColumn:
+    """The place of the layers under the roofline in one phase: its intensity, its efficiency, or what bounds it."""
+
+    column: Column
+    phase: PhaseProfile
+    reading: RoofReading
+
+    def over(self, layers: Sequence[LayerProfile]) -> Cell:
+        """The place of those ``layers`` that ran in the phase; None where none did, or it is not known."""
+        return self.reading.over_phase(layers, self.phase.name)
+
+    def closing(self) -> tuple[Cell, Cell]:
+        """Nothing for the part under no layer, and the place of the whole phase."""
+        return "", self.reading.over([self.phase])
+
+
+_Shown = _PhaseColumn | _RatioColumn | _PlaceColumn
 
 
 def phase_layers_table(profile: Profile, *, max_depth: int | None = None, most_rows: int | None = None) -> Table:
@@ -140,6 +160,8 @@ def _column(phase: PhaseProfile, metric: Metric, name: str, *, runs: int = 1) ->
 def phase_contrast_table(profile: Profile, *, max_depth: int | None = None, most_rows: int | None = None) -> Table:
     """Prefill against one decoded token, or backward against forward, for the layers that ran in one of the two.
 
+    Beside times and FLOPs it has what tells the two apart: FLOPs for each byte, and what bounds the layer in each.
+
     Times are those of the device where they were measured: there, the host only launches. It is empty where the
     profile has no such pair of phases.
 
@@ -149,13 +171,15 @@ def phase_contrast_table(profile: Profile, *, max_depth: int | None = None, most
         most_rows: how many rows of layers there may be; then only so deep as they fit. None has no limit.
     """
     phases = {phase.name: phase for phase in profile.phases}
-    contrast = next((pair for pair in _CONTRASTS if pair.first in phases and pair.second in phases), None)
+    contrast = next((one for one in _CONTRASTS if one.first in phases and one.second in phases), None)
     if contrast is None:
         return Table(title="Layers by phase", columns=(Column(name="layer", align="left"),), rows=())
     title = f"{contrast.first.capitalize()} against {contrast.second}"
-    columns = _contrast_columns(contrast, phases[contrast.first], phases[contrast.second], profile)
+    pair = phases[contrast.first], phases[contrast.second]
+    columns = (*_contrast_columns(contrast, *pair, profile), *_place_columns(pair, profile))
     table = _layers_table(title, profile, columns, max_depth=max_depth, most_rows=most_rows)
-    return replace(table, footnotes=(f"ratio: {contrast.ratio}.", *table.footnotes))
+    marked = above_footnotes(profile, [cell for row in table.rows for cell in row.cells])
+    return replace(table, footnotes=(f"ratio: {contrast.ratio}.", *table.footnotes, *marked))
 
 
 def _is_of(column: _Shown, attribute: str) -> bool:
@@ -178,6 +202,14 @@ def _contrast_columns(
     token_work = _column(second, flops, f"FLOPs/{contrast.run}", runs=second.steps)
     ratios = _over("time ratio", time[0], token_time), _over("FLOPs ratio", work[0], token_work)
     return *time, token_time, ratios[0], work[0], token_work, ratios[1]
+
+
+def _place_columns(phases: Sequence[PhaseProfile], profile: Profile) -> Iterator[_PlaceColumn]:
+    readings = roof_readings(profile)
+    for name in ("intensity", "efficiency", "bound"):
+        for phase in phases:
+            column = replace(readings[name].column, name=f"{phase.name} {name}")
+            yield _PlaceColumn(column=column, phase=phase, reading=readings[name])
 
 
 def _over(name: str, upper: _PhaseColumn, lower: _PhaseColumn) -> _RatioColumn:

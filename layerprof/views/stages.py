@@ -5,12 +5,15 @@ from __future__ import annotations
 from layerprof.records import Profile
 from layerprof.views.base import (
     Column,
+    Reading,
     Row,
     Table,
+    above_footnotes,
     closing_rows,
     layer_metrics,
     measured,
     missing_footnotes,
+    roof_readings,
     time_footnotes,
 )
 
@@ -21,6 +24,9 @@ _STAGE_METRICS = (
     "device_share",
     "self_flops",
     "flops_share",
+    "intensity",
+    "efficiency",
+    "bound",
     "param_count",
     "peak_bytes",
     "self_energy",
@@ -29,7 +35,7 @@ _STAGE_METRICS = (
 
 def stages_table(profile: Profile) -> Table:
     """One row a stage, closed by the unattributed row and the step; a stage is the sum of its layers' own work."""
-    available = layer_metrics(profile)
+    available: dict[str, Reading] = {**layer_metrics(profile), **roof_readings(profile)}
     wanted = [available[name] for name in _STAGE_METRICS]
     metrics = measured(wanted, profile.stages)
     rows = tuple(
@@ -38,6 +44,7 @@ def stages_table(profile: Profile) -> Table:
     )
     closing = closing_rows(metrics, labels=2) if rows else ()
     footnotes = (*_shared_footnotes(profile), *missing_footnotes(profile, wanted, metrics))
+    marked = above_footnotes(profile, [cell for row in rows for cell in row.cells])
     return Table(
         title="Stages",
         columns=(
@@ -46,7 +53,7 @@ def stages_table(profile: Profile) -> Table:
             *(metric.column for metric in metrics),
         ),
         rows=(*rows, *closing),
-        footnotes=(*time_footnotes(profile), *footnotes),
+        footnotes=(*time_footnotes(profile), *footnotes, *marked),
     )
 
 

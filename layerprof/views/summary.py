@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from layerprof.records import Distribution, Energy, Environment, Note, Profile, ProfileSpec
-from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table, typical
+from layerprof.records import Bound, Distribution, Energy, Environment, Note, Profile, ProfileSpec, Quantities, typical
+from layerprof.views.base import ABOVE, Amount, Cell, Column, ColumnQuantity, Row, Table, ceilings_words, roof_readings
 
 _Line = tuple[str, Cell, str]  # what, how much, remark
+_BOUND_WORDS: Mapping[Bound | None, str] = {
+    "compute": "compute",
+    "memory": "memory",
+    "launch": "launches",
+    "unknown": "what is not known",
+    None: "what is not known",
+}
 
 
 def summary_table(profile: Profile) -> Table:
@@ -17,6 +25,7 @@ def summary_table(profile: Profile) -> Table:
         *_time_lines(profile),
         *_device_lines(profile),
         *_work_lines(profile),
+        *_roof_lines(profile),
         *_memory_lines(profile),
         _energy_line(profile.root.energy, profile.notes),
         _checks_line(profile),
@@ -94,6 +103,37 @@ def _work_lines(profile: Profile) -> Iterator[_Line]:
 def _rate_lines(flops: int, latency_s: Distribution | None) -> Iterator[_Line]:
     if latency_s is not None and latency_s.median > 0:
         yield "throughput", _amount(flops / latency_s.median, "flops_per_s"), "FLOPs over the bare latency"
+
+
+def _roof_lines(profile: Profile) -> Iterator[_Line]:
+    """The step's place under the roofline, and the roof."""
+    step = _step(profile)
+    if step.bytes_moved is not None:
+        yield "bytes moved", _amount(step.bytes_moved, "bytes"), "least traffic: distinct inputs, weights, outputs"
+    if step.intensity is not None:
+        yield "intensity", _amount(step.intensity, "flops_per_byte"), "FLOPs for each byte moved"
+    efficiency = roof_readings(profile)["efficiency"].over([step])
+    if efficiency == ABOVE:
+        yield "efficiency", ABOVE, "no result: above the ceilings; see the notes"
+    elif isinstance(efficiency, float):
+        yield "efficiency", _amount(efficiency, "share"), f"of the roof; bound by {_BOUND_WORDS[step.bound]}"
+    yield from ceilings_words(profile)
+
+
+def _step(profile: Profile) -> Quantities:
+    """What has the place of the step: the root, or its one phase where only layers below the root are called.
+
+    Of several phases that a root is not around, no row has the place of all; work and traffic still add up.
+    """
+    root = profile.root
+    if root.calls or root.bytes_moved is None:
+        return root
+    bytes_moved = sum(layer.self_bytes_moved or 0 for layer in profile.layers) + (profile.unattributed_bytes_moved or 0)
+    if len(profile.phases) == 1:
+        return replace(profile.phases[0], bytes_moved=bytes_moved)
+    flops = profile.step_flops
+    intensity = flops / bytes_moved if flops is not None and bytes_moved else None
+    return replace(root, bytes_moved=bytes_moved, intensity=intensity, efficiency=None, bound=None)
 
 
 def _memory_lines(profile: Profile) -> Iterator[_Line]:

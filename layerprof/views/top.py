@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from layerprof.records import LayerProfile, Profile
-from layerprof.views.base import Column, Metric, Row, Table, layer_metrics, measured
+from layerprof.views.base import (
+    Column,
+    Metric,
+    Reading,
+    Row,
+    Table,
+    above_footnotes,
+    layer_metrics,
+    measured,
+    roof_readings,
+)
 
 _METRICS = ("calls", "self_s", "share", "device_self_s", "device_share", "self_flops", "flops_share", "param_count")
+_ROOF = ("intensity", "efficiency", "bound")
 _RANKED_BY = ("device_self_s", "self_s", "self_flops")  # the first that was measured ranks
 
 
@@ -15,19 +26,20 @@ def top_table(profile: Profile, *, count: int = 10) -> Table:
     It is empty where neither was measured.
     """
     available = layer_metrics(profile)
-    metrics = measured([available[name] for name in _METRICS], profile.layers)
+    wanted: list[Reading] = [*(available[name] for name in _METRICS), *(roof_readings(profile)[name] for name in _ROOF)]
+    metrics = measured(wanted, profile.layers)
     ranking = measured([available[name] for name in _RANKED_BY], profile.layers)[:1]
     chosen = _largest(profile.layers, ranking[0])[:count] if ranking else []
-    bound = (Column(name="bound", align="left"),) if any(layer.bound for layer in chosen) else ()
+    rows = tuple(_row(layer, metrics) for layer in chosen)
     return Table(
         title=f"Top layers by {ranking[0].column.name}" if ranking else "Top layers",
         columns=(
             Column(name="layer", align="left"),
             Column(name="type", align="left"),
             *(metric.column for metric in metrics),
-            *bound,
         ),
-        rows=tuple(_row(layer, metrics, has_bound=bool(bound)) for layer in chosen),
+        rows=rows,
+        footnotes=above_footnotes(profile, [cell for row in rows for cell in row.cells]),
     )
 
 
@@ -37,7 +49,5 @@ def _largest(layers: tuple[LayerProfile, ...], metric: Metric) -> list[LayerProf
     return [layer for value, layer in ranked if value > 0]
 
 
-def _row(layer: LayerProfile, metrics: tuple[Metric, ...], *, has_bound: bool) -> Row:
-    values = (metric.over([layer]) for metric in metrics)
-    bound = (layer.bound,) if has_bound else ()
-    return Row(cells=(layer.path or "(model)", layer.type_name, *values, *bound))
+def _row(layer: LayerProfile, metrics: tuple[Reading, ...]) -> Row:
+    return Row(cells=(layer.path or "(model)", layer.type_name, *(metric.over([layer]) for metric in metrics)))

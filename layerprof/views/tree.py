@@ -10,9 +10,10 @@ from layerprof.views.base import (
     Column,
     Forest,
     Group,
-    Metric,
+    Reading,
     Row,
     Table,
+    above_footnotes,
     closing_rows,
     forest_of,
     groups_of,
@@ -20,6 +21,7 @@ from layerprof.views.base import (
     layers_below,
     measured,
     missing_footnotes,
+    roof_readings,
     time_footnotes,
 )
 
@@ -33,6 +35,9 @@ _METRICS = (
     "flops",
     "self_flops",
     "flops_share",
+    "intensity",
+    "efficiency",
+    "bound",
     "param_count",
     "peak_bytes",
     "energy",
@@ -60,19 +65,23 @@ def tree_table(profile: Profile, *, max_depth: int | None = None, is_folded: boo
         title="Layers",
         columns=(Column(name="layer", align="left"), Column(name="type", align="left"), *(m.column for m in metrics)),
         rows=(*rows, *closing),
-        footnotes=(*time_footnotes(profile), *footnotes),
+        footnotes=(
+            *time_footnotes(profile),
+            *footnotes,
+            *above_footnotes(profile, [cell for row in rows for cell in row.cells]),
+        ),
     )
 
 
-def _columns(profile: Profile) -> tuple[tuple[Metric, ...], tuple[str, ...]]:
-    available = layer_metrics(profile)
+def _columns(profile: Profile) -> tuple[tuple[Reading, ...], tuple[str, ...]]:
+    available: dict[str, Reading] = {**layer_metrics(profile), **roof_readings(profile)}
     has_time = any(layer.self_s is not None for layer in profile.layers)
     wanted = [available[name] for name in _METRICS if not (has_time and name in _ONLY_WITHOUT_TIME)]
     shown = measured(wanted, profile.layers)
     return shown, missing_footnotes(profile, wanted, shown)
 
 
-def _row(group: Group, forest: Forest, metrics: Sequence[Metric], *, is_last: bool) -> Row:
+def _row(group: Group, forest: Forest, metrics: Sequence[Reading], *, is_last: bool) -> Row:
     own = [forest.layers[place] for place in group.members]
     is_cut = is_last and bool(forest.children[group.members[0]])
     whole = [forest.layers[place] for place in layers_below(group.members, forest)] if is_cut else own

@@ -1,24 +1,23 @@
-"""What the views share: inert tables, measured columns with their closing rows, and the folded tree of layers."""
+"""What the views share: inert tables, their measured columns and closing rows, the roofline, the tree of layers."""
 
-from layerprof.views.base.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+from layerprof.views.base.base import Amount, Cell, Column, ColumnQuantity, Measured, Reading, Row, Table
+from layerprof.views.base.ceilings import ceilings_of, ceilings_words
 from layerprof.views.base.folding import ROOT_LABEL, Forest, Group, forest_of, groups_of, layers_below
 from layerprof.views.base.metrics import (
     DECODE,
     Closing,
-    Measured,
     Metric,
     closing_rows,
-    family_of,
     layer_metrics,
     likeness_of,
     measured,
-    middle_steps,
     missing_footnotes,
     time_footnotes,
-    typical,
 )
+from layerprof.views.base.roof import ABOVE, RoofReading, above_footnotes, roof_readings
 
 __all__ = [
+    "ABOVE",
     "DECODE",
     "ROOT_LABEL",
     "Amount",
@@ -30,18 +29,21 @@ __all__ = [
     "Group",
     "Measured",
     "Metric",
+    "Reading",
+    "RoofReading",
     "Row",
     "Table",
+    "above_footnotes",
+    "ceilings_of",
+    "ceilings_words",
     "closing_rows",
-    "family_of",
     "forest_of",
     "groups_of",
     "layer_metrics",
     "layers_below",
     "likeness_of",
     "measured",
-    "middle_steps",
     "missing_footnotes",
+    "roof_readings",
     "time_footnotes",
-    "typical",
 ]

@@ -6,13 +6,17 @@ all formats agree. A cell that was not measured is None; a cell that makes no se
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from layerprof.records import OpProfile, Quantities
 from layerprof.units import Quantity
 
 ColumnQuantity = Quantity | Literal["share", "integer"] | None
 Role = Literal["body", "closing", "problem"]
+Measured = Quantities | OpProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +89,31 @@ class Table:
     def __post_init__(self) -> None:
         if any(len(row.cells) != len(self.columns) for row in self.rows):
             raise ValueError(f"a row of the table {self.title!r} does not have {len(self.columns)} cells")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(ABC):
+    """How a column of a table is read off the records that share a row.
+
+    Attributes:
+        column: its heading.
+        attribute: of the records it reads.
+        explained_by: what a footnote calls it, then the names by which notes speak of it.
+    """
+
+    column: Column
+    attribute: str
+    explained_by: tuple[str, ...] = ()
+
+    @abstractmethod
+    def over(self, records: Sequence[Measured]) -> Cell:
+        """The cell of one row made of ``records``; None as soon as one of them was not measured."""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether its rows and the unattributed part make up the step."""
+        return False
+
+    def closing_cells(self) -> tuple[Cell, Cell, Cell]:
+        """What lies on other threads, what is under no layer, and the step; "" where that makes no sense."""
+        return "", "", ""

@@ -10,13 +10,12 @@ for medians do not add up: it is the mean over the middle half of the steps, the
 
 from __future__ import annotations
 
-import re
-import statistics
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from layerprof.records import Distribution, Energy, LayerProfile, OpProfile, Profile, Quantities
-from layerprof.views.base.base import Cell, Column, ColumnQuantity, Row
+from layerprof.records import Distribution, Energy, LayerProfile, Profile, family_of, middle_steps, typical
+from layerprof.views.base.base import Cell, Column, ColumnQuantity, Measured, Reading, Row
 
 DECODE = "decode"  # the phase whose runs are tokens
 CLOSING_LABELS = ("(on other threads)", "(unattributed)", "step")
@@ -26,10 +25,11 @@ _DEVICE = ("device time", "device_total_s", "device_self_s")
 _FLOPS = ("FLOPs", "flops", "self_flops")
 _MEMORY = ("memory", "peak_bytes", "memory")
 _ENERGY = ("energy", "energy", "self_energy")
+_OF_SOME_CODE = "no_work"  # of notes on layers that have none of a quantity: no reason for a whole column
 _ADDING_ATTRIBUTES = frozenset({"self_s", "device_self_s", "self_flops"})
 
 _Value = Distribution | Energy | int | float
-Measured = Quantities | OpProfile
+_Reading = TypeVar("_Reading", bound=Reading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,8 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A measured column of a table of layers, stages, phases or ops.
+class Metric(Reading):
+    """A measured column of numbers in a table of layers, stages, phases or ops.
 
     Attributes:
         column: its heading; a ``share`` is one of the closing's step.
@@ -59,19 +59,14 @@ class Metric:
         is_largest: whether several records make a maximum; else they make a sum.
     """
 
-    column: Column
-    attribute: str
-    explained_by: tuple[str, ...] = ()
     closing: Closing = field(default_factory=Closing)
     is_largest: bool = False
 
     @property
-    def adds_up(self) -> bool:
-        """Whether its rows and the unattributed part make up the step."""
+    def adds_up(self) -> bool:  # noqa: D102 - as `Reading`
         return self.attribute in _ADDING_ATTRIBUTES
 
-    def over(self, records: Sequence[Measured]) -> float | None:
-        """The value of one row made of ``records``; None as soon as one of them was not measured."""
+    def over(self, records: Sequence[Measured]) -> float | None:  # noqa: D102 - as `Reading`
         values: list[_Value | None] = [getattr(record, self.attribute, None) for record in records]
         known = [value for value in values if value is not None]
         if not known or len(known) < len(values):
@@ -83,6 +78,14 @@ class Metric:
         if self.column.quantity != "share" or value is None:
             return value
         return value / self.closing.step if self.closing.step else None
+
+    def closing_cells(self) -> tuple[Cell, Cell, Cell]:  # noqa: D102 - as `Reading`
+        closing = self.closing
+        step, unattributed = self.shown(closing.step), self.shown(closing.unattributed)
+        if not self.adds_up:
+            return "", "" if unattributed is None else unattributed, "" if step is None else step
+        concurrent = self.shown(closing.concurrent) or 0.0
+        return -concurrent if concurrent else "", unattributed, step
 
 
 def _combined(values: list[_Value], *, steps: tuple[int, ...], is_largest: bool) -> float:
@@ -96,21 +99,6 @@ def _number(value: _Value, steps: tuple[int, ...]) -> float:
     return value.total_j if isinstance(value, Energy) else value
 
 
-def middle_steps(whole: Distribution | None) -> tuple[int, ...]:
-    """The steps left when the fastest and the slowest quarter are put aside; all of fewer than four."""
-    if whole is None:
-        return ()
-    by_duration = sorted(range(whole.n), key=lambda step: whole.samples[step])
-    aside = whole.n // 4
-    return tuple(sorted(by_duration[aside : whole.n - aside]))
-
-
-def typical(value: Distribution, steps: tuple[int, ...]) -> float:
-    """The mean over the given steps; over all where none are given or they are of another pass."""
-    chosen = steps if steps and steps[-1] < value.n else range(value.n)
-    return statistics.fmean(value.samples[step] for step in chosen)
-
-
 def layer_metrics(profile: Profile) -> Mapping[str, Metric]:
     """Every column that a table of layers or stages may have, by name, with the profile's closing numbers."""
     host, device, counted = _host_closing(profile), _device_closing(profile), _flops_closing(profile)
@@ -122,6 +110,7 @@ def layer_metrics(profile: Profile) -> Mapping[str, Metric]:
         "self_s": _metric("self time", "s", "self_s", _TIME, host),
         "share": _metric("share", "share", "self_s", (), host),
         "device_total_s": _metric("device total", "s", "device_total_s", _DEVICE, device),
+        "device_total_share": _metric("of device", "share", "device_total_s", (), device),
         "device_self_s": _metric("device self", "s", "device_self_s", _DEVICE, device),
         "device_share": _metric("device share", "share", "device_self_s", (), device),
         "flops": _metric("FLOPs", "flops", "flops", _FLOPS, counted),
@@ -183,17 +172,17 @@ def time_footnotes(profile: Profile) -> tuple[str, ...]:
     return (f"times: means over the middle {len(steps)} of {profile.step_s.n} steps, so that rows add up to the step.",)
 
 
-def measured(metrics: Sequence[Metric], records: Sequence[Measured]) -> tuple[Metric, ...]:
-    """Those of ``metrics`` that at least one record has a number for; counts of calls need one that is not 0."""
+def measured(metrics: Sequence[_Reading], records: Sequence[Measured]) -> tuple[_Reading, ...]:
+    """Those of ``metrics`` that at least one record has a value for; counts of calls need one that is not 0."""
     return tuple(metric for metric in metrics if any(_is_measured(metric, record) for record in records))
 
 
-def _is_measured(metric: Metric, record: Measured) -> bool:
+def _is_measured(metric: Reading, record: Measured) -> bool:
     value = metric.over([record])
-    return bool(value) if metric.attribute == "calls" else value is not None
+    return bool(value) if metric.attribute == "calls" else value not in (None, "")
 
 
-def missing_footnotes(profile: Profile, wanted: Sequence[Metric], shown: Sequence[Metric]) -> tuple[str, ...]:
+def missing_footnotes(profile: Profile, wanted: Sequence[Reading], shown: Sequence[Reading]) -> tuple[str, ...]:
     """Why columns were left out: the notes of the whole record about a wanted metric that is not shown."""
     footnotes = [
         f"{metric.explained_by[0]}: {note.text}"
@@ -201,16 +190,17 @@ def missing_footnotes(profile: Profile, wanted: Sequence[Metric], shown: Sequenc
         if metric not in shown and metric.explained_by
         for note in profile.notes
         if note.quantity in metric.explained_by[1:] and note.scope in ("*", "", "step")
+        if note.code != _OF_SOME_CODE
     ]
     return tuple(dict.fromkeys(footnotes))
 
 
-def closing_rows(metrics: Sequence[Metric], *, labels: int) -> tuple[Row, ...]:
+def closing_rows(metrics: Sequence[Reading], *, labels: int) -> tuple[Row, ...]:
     """The rows that close the books, with ``labels`` cells that are not metrics in front.
 
     The row of other threads appears only where there is something to show.
     """
-    columns = [_closing_cells(metric) for metric in metrics]
+    columns = [metric.closing_cells() for metric in metrics]
     blank: tuple[Cell, ...] = ("",) * (labels - 1)
     rows = [
         Row(cells=(label, *blank, *(column[place] for column in columns)), role="closing")
@@ -219,20 +209,6 @@ def closing_rows(metrics: Sequence[Metric], *, labels: int) -> tuple[Row, ...]:
     return tuple(row for row in rows if any(cell not in ("", None) for cell in row.cells[labels:]))
 
 
-def _closing_cells(metric: Metric) -> tuple[Cell, Cell, Cell]:
-    closing = metric.closing
-    step, unattributed = metric.shown(closing.step), metric.shown(closing.unattributed)
-    if not metric.adds_up:
-        return "", "" if unattributed is None else unattributed, "" if step is None else step
-    concurrent = metric.shown(closing.concurrent) or 0.0
-    return -concurrent if concurrent else "", unattributed, step
-
-
 def likeness_of(layer: LayerProfile) -> Hashable:
     """What layers have in common that may share a row: a family, a class, and a number of parameters."""
     return family_of(layer.path), layer.type_name, layer.param_count
-
-
-def family_of(path: str) -> str:
-    """The path with every index replaced by a star: layers of one family differ in nothing else."""
-    return re.sub(r"(?<![^.])\d+(?![^.])", "*", path)

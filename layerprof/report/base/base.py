@@ -15,38 +15,10 @@ from typing import Literal, Protocol, cast
 from layerprof import units
 from layerprof.errors import InputError
 from layerprof.records import FlopReport, Profile, SweepRecord
-from layerprof.views import (
-    Amount,
-    Cell,
-    Column,
-    ColumnQuantity,
-    Row,
-    Table,
-    checks_table,
-    families_table,
-    flop_layers_table,
-    flop_ops_table,
-    flop_totals_table,
-    narrowed,
-    notes_table,
-    op_names_table,
-    peak_owners_table,
-    phase_contrast_table,
-    phase_layers_table,
-    phases_table,
-    stages_table,
-    summary_table,
-    top_ops_table,
-    top_table,
-    tree_table,
-    uncounted_table,
-)
+from layerprof.views import Amount, Cell, Column, ColumnQuantity, Row, Table
 
 Record = Profile | SweepRecord | FlopReport
 
-_BRIEF_PHASE_LAYERS, _BRIEF_OPS, _BRIEF_OWNERS = 15, 8, 5  # rows: a terminal's table is read without scrolling
-_BRIEF_WIDTHS = {"op": 24, "shapes": 20, "layer": 36, "called from": 36}  # characters, for lines of 120
-_FULL_OPS = 30  # rows; the HTML report has all ops below it
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, bidi and zero-width, line separators
 
 
@@ -79,78 +51,6 @@ def render_with(renderer: Renderer, record: Record) -> str:
     if isinstance(record, FlopReport):
         return renderer.flop_report(record)
     raise InputError(f"cannot render a {type(record).__name__}; give a Profile, a SweepRecord or a FlopReport")
-
-
-def brief_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Table, ...]:
-    """What a terminal shows: the tree comes last, so that its closing rows are what is seen first."""
-    failed = [check for check in profile.checks if not check.ok]
-    return _filled(
-        summary_table(profile),
-        checks_table(failed),
-        uncounted_table(profile.uncounted),
-        narrowed(peak_owners_table(profile, count=_BRIEF_OWNERS), widths=_BRIEF_WIDTHS),
-        _brief_ops(profile),
-        top_table(profile),
-        stages_table(profile),
-        phases_table(profile),
-        _brief_phase_layers(profile, max_depth=max_depth),
-        tree_table(profile, max_depth=max_depth),
-    )
-
-
-def _brief_phase_layers(profile: Profile, *, max_depth: int | None) -> Table:
-    """The two phases to compare, else all of them: the tree says the same of phases that share no layer."""
-    contrast = phase_contrast_table(profile, max_depth=max_depth, most_rows=_BRIEF_PHASE_LAYERS)
-    if contrast.rows:
-        return contrast
-    return phase_layers_table(profile, max_depth=max_depth, most_rows=_BRIEF_PHASE_LAYERS)
-
-
-def _brief_ops(profile: Profile) -> Table:
-    """The top ops by the one time that ranks them; a family's name tells that it is of several layers."""
-    table = top_ops_table(profile, count=_BRIEF_OPS)
-    has_device = any(column.name == "device time" for column in table.columns)
-    return narrowed(table, widths=_BRIEF_WIDTHS, without=("layers", *(("self time",) if has_device else ())))
-
-
-def full_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Table, ...]:
-    """What a document shows: everything, from the whole to the parts."""
-    return _filled(
-        *opening_tables(profile, max_depth=max_depth),
-        tree_table(profile, max_depth=max_depth),
-        families_table(profile),
-        *evidence_tables(profile),
-    )
-
-
-def opening_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Table, ...]:
-    """What stands before the tree in a document."""
-    return _filled(
-        summary_table(profile),
-        phases_table(profile),
-        stages_table(profile),
-        top_table(profile),
-        phase_contrast_table(profile, max_depth=max_depth),
-        phase_layers_table(profile, max_depth=max_depth),
-        top_ops_table(profile, count=_FULL_OPS),
-        op_names_table(profile, count=_FULL_OPS),
-        peak_owners_table(profile),
-    )
-
-
-def evidence_tables(profile: Profile) -> tuple[Table, ...]:
-    """What the numbers rest on: the checks, the uncounted ops and the notes."""
-    return _filled(checks_table(profile.checks), uncounted_table(profile.uncounted), notes_table(profile.notes))
-
-
-def flop_tables(report: FlopReport) -> tuple[Table, ...]:
-    """A FLOP count from the whole to the parts."""
-    layers, ops = flop_layers_table(report), flop_ops_table(report)
-    return _filled(flop_totals_table(report), layers, ops, uncounted_table(report.uncounted))
-
-
-def _filled(*tables: Table) -> tuple[Table, ...]:
-    return tuple(table for table in tables if table.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,45 @@
+"""What the formats and plots share: text of tables, which tables are shown, the colours of stages, room for labels."""
+
+from layerprof.report.base.base import (
+    Record,
+    Renderer,
+    TextCell,
+    TextRow,
+    TextTable,
+    inert,
+    render_with,
+    to_text,
+)
+from layerprof.report.base.glyphs import without_glyph_warnings
+from layerprof.report.base.labels import Box, Placed, boxes_on_line, placed_labels
+from layerprof.report.base.palette import OTHER_COLOUR, STAGE_COLOURS
+from layerprof.report.base.tables import (
+    brief_tables,
+    evidence_tables,
+    flop_tables,
+    full_tables,
+    opening_tables,
+)
+
+__all__ = [
+    "OTHER_COLOUR",
+    "STAGE_COLOURS",
+    "Box",
+    "Placed",
+    "Record",
+    "Renderer",
+    "TextCell",
+    "TextRow",
+    "TextTable",
+    "boxes_on_line",
+    "brief_tables",
+    "evidence_tables",
+    "flop_tables",
+    "full_tables",
+    "inert",
+    "opening_tables",
+    "placed_labels",
+    "render_with",
+    "to_text",
+    "without_glyph_warnings",
+]

@@ -1,99 +1,41 @@
 """An independent FLOP count: the products, convolutions and attentions that a model's Python code asks torch for.
 
-It stands at the level of torch functions, above dispatch, and reads results where layerprof's counter reads operands:
-every element of a product's result took ``inner`` multiplies and adds. It shares nothing with `layerprof.flops`.
+It stands at the level of torch functions, above dispatch and above autograd, and shares nothing with `layerprof.flops`.
+What a function costs is in `function_rules`. The backward pass is known by a rule of its own: a result whose gradient
+arrives has the gradients of its operands formed then, at the price that the function's rule said when it was called.
+Whether a gradient arrives is asked of autograd, by a hook on the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from function_rules import RULES, SUSPECT
+from function_work import FunctionCall
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-
-Count = Callable[[Sequence[Any], Mapping[str, Any], Tensor], int]
-
-
-def _product(first: int) -> Count:
-    """Of a product whose left operand is argument ``first``: the length of its rows is summed over."""
-
-    def count(args: Sequence[Any], kwargs: Mapping[str, Any], result: Tensor) -> int:
-        return 2 * result.numel() * int(args[first].shape[-1])
-
-    return count
-
-
-def _reflected_product(args: Sequence[Any], kwargs: Mapping[str, Any], result: Tensor) -> int:
-    return 2 * result.numel() * int(args[1].shape[-1])
-
-
-def _convolution(args: Sequence[Any], kwargs: Mapping[str, Any], result: Tensor) -> int:
-    weight = args[1] if len(args) > 1 else kwargs["weight"]
-    return 2 * result.numel() * int(weight[0].numel())
-
-
-def _transposed_convolution(args: Sequence[Any], kwargs: Mapping[str, Any], result: Tensor) -> int:
-    weight = args[1] if len(args) > 1 else kwargs["weight"]
-    return 2 * int(args[0].numel()) * int(weight[0].numel())
-
-
-def _attention(args: Sequence[Any], kwargs: Mapping[str, Any], result: Tensor) -> int:
-    query, key = args[:2]
-    keys = int(key.shape[-2])
-    return 2 * int(query.numel()) * keys + 2 * result.numel() * keys
-
-
-def _einsum(args: Sequence[Any], kwargs: Mapping[str, Any], result: Tensor) -> int:
-    equation, *operands = args
-    inputs = equation.replace(" ", "").split("->")[0].split(",")
-    assert len(inputs) == len(operands) == 2
-    assert "." not in equation
-    size = {
-        letter: n for word, one in zip(inputs, operands, strict=True) for letter, n in zip(word, one.shape, strict=True)
-    }
-    return 2 * int(torch.Size(size.values()).numel())
-
-
-_COUNTS: dict[Callable[..., Any], Count] = {
-    functional.linear: _product(0),
-    torch.matmul: _product(0),
-    torch.mm: _product(0),
-    torch.bmm: _product(0),
-    torch.mv: _product(0),
-    torch.addmm: _product(1),
-    torch.baddbmm: _product(1),
-    Tensor.matmul: _product(0),
-    Tensor.__matmul__: _product(0),
-    Tensor.__rmatmul__: _reflected_product,
-    Tensor.mm: _product(0),
-    Tensor.bmm: _product(0),
-    Tensor.addmm: _product(1),
-    Tensor.baddbmm: _product(1),
-    functional.conv1d: _convolution,
-    functional.conv2d: _convolution,
-    functional.conv3d: _convolution,
-    functional.conv_transpose1d: _transposed_convolution,
-    functional.conv_transpose2d: _transposed_convolution,
-    functional.conv_transpose3d: _transposed_convolution,
-    functional.scaled_dot_product_attention: _attention,
-    torch.einsum: _einsum,
-}
-_HIDES_PRODUCTS = {functional.multi_head_attention_forward, functional.bilinear, torch.lstm, torch.gru, torch.tensordot}
 
 
 class FunctionCounter(TorchFunctionMode):
-    """Adds up the FLOPs of the torch functions called in its block.
+    """Adds up the FLOPs of the torch functions called in its block, and of their backward passes.
 
     Attributes:
-        flops: so far.
+        forward: FLOPs by name of the function.
+        backward: the same for the gradients of their operands.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.flops = 0
+        self.forward: Counter[str] = Counter()
+        self.backward: Counter[str] = Counter()
+
+    @property
+    def flops(self) -> int:
+        """So far, forward and backward."""
+        return self.forward.total() + self.backward.total()
 
     def __torch_function__(
         self,
@@ -102,16 +44,53 @@ class FunctionCounter(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        assert func not in _HIDES_PRODUCTS, f"{func} has products inside that this counter cannot see"
+        rule = RULES.get(func)
+        assert rule or not _may_hide_products(func), f"{func} may have products inside that this counter cannot see"
         result = func(*args, **(kwargs or {}))
-        if func in _COUNTS:
-            self.flops += _COUNTS[func](args, kwargs or {}, result)
+        if rule is None:
+            return result
+        work = rule(FunctionCall(args=args, named=kwargs or {}, result=result))
+        name = func.__name__
+        self.forward[name] += work.forward
+        first = result if isinstance(result, Tensor) else result[0]
+        if first.requires_grad and work.backward:
+            first.register_hook(lambda gradient: self._add_backward(name, work.backward))
         return result
 
+    def _add_backward(self, name: str, flops: int) -> None:
+        self.backward[name] += flops
 
-def function_flops(model: torch.nn.Module, inputs: Mapping[str, Any]) -> int:
+
+def _may_hide_products(func: Callable[..., Any]) -> bool:
+    name = getattr(func, "__name__", "")
+    return any(stem in name for stem in SUSPECT)
+
+
+def function_flops(model: nn.Module, inputs: Mapping[str, Any]) -> int:
     """FLOPs of one forward in eval mode, counted independently."""
     counter = FunctionCounter()
     with torch.no_grad(), counter:
         model.eval()(**inputs)
     return counter.flops
+
+
+def training_step(model: nn.Module, inputs: Mapping[str, Any]) -> Callable[[], None]:
+    """A forward in train mode and the backward of the sum of all that it returned."""
+
+    def step() -> None:
+        torch.stack([part.sum() for part in _differentiable(model(**inputs))]).sum().backward()
+
+    return step
+
+
+def _differentiable(output: object) -> Iterator[Tensor]:
+    """The tensors in a model's output that a gradient can start from."""
+    if isinstance(output, Tensor):
+        if output.requires_grad:
+            yield output
+    elif isinstance(output, Mapping):
+        for part in output.values():
+            yield from _differentiable(part)
+    elif isinstance(output, list | tuple):
+        for part in output:
+            yield from _differentiable(part)

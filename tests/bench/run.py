@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping
 
 import columns
+import counting
 import files
 import geometry
 import hooks
@@ -28,9 +29,10 @@ SECTIONS: Mapping[str, Callable[[], Iterator[Line]]] = {
     "nets": nets.lines,
     "files": files.lines,
     "columns": columns.lines,
+    "counting": counting.lines,
     "geometry": geometry.lines,
 }
-SLOW = ("geometry",)
+SLOW = ("geometry", "counting")
 _STYLES = {"met": "green", "missed": "red", "": ""}
 
 

@@ -6,7 +6,6 @@ for the picture as the picture has tokens, which has no answer. So all three cou
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 import warnings
@@ -20,7 +19,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import layerprof as lp
-from layerprof import models
+from layerprof import models, units
 
 FULL = "blip2-opt-2.7b"
 ROUNDS = 7
@@ -96,7 +95,14 @@ def _vision_tower(tower: nn.Module) -> Iterator[Line]:
         try:
             taken_s = [seconds(count) for _ in range(ROUNDS + 1)][1:]
         except Exception as error:  # a peer's own, whatever it is
-            yield line_of(f"{name} of its vision tower", [math.nan], as_seconds, note=f"cannot: {error}"[:90])
+            yield Line(
+                what=f"{name} of its vision tower",
+                number=units.MISSING,
+                interval=units.MISSING,
+                goal="",
+                verdict="",
+                note=f"cannot: {error}"[:90],
+            )
         else:
             yield line_of(f"{name} of its vision tower on meta", taken_s, as_seconds)
 

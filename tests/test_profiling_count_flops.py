@@ -210,3 +210,24 @@ def test_training_has_a_count_for_each_phase() -> None:
     report = lp.count_flops(model, call=lambda: model(X).sum().backward(), train=True)
 
     assert report.by_phase == {"forward": PRODUCT_FLOPS, "backward": PRODUCT_FLOPS, "optimizer": 0}
+
+
+class Sizing(nn.Module):
+    """A net in which the size of something that is looked at alone depends on data."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        (x @ x.T).nonzero()
+        return x
+
+
+def test_bytes_that_are_not_known_have_a_note_that_names_the_op() -> None:
+    report = lp.count_flops(Sizing(), X)
+
+    assert (report.bytes_moved, report.intensity) == (None, None)
+    assert [(note.quantity, note.scope) for note in report.notes] == [("bytes_moved", "step")]
+    assert "aten.nonzero" in report.notes[0].text
+    assert report.notes[0].text in lp.render(report, "text")
+
+
+def test_a_report_of_which_all_is_known_has_no_notes() -> None:
+    assert lp.count_flops(NestedNet(), X).notes == ()

@@ -198,6 +198,13 @@ def test_experts_are_computed_afterwards_as_before() -> None:
     assert implementation() == before == {"": "grouped_mm"}
 
 
+def test_experts_on_another_path_move_other_bytes_which_are_not_claimed() -> None:
+    report = lp.count_flops(architecture("mixtral").model(), architecture("mixtral").inputs())
+
+    assert report.bytes_moved is None
+    assert "experts" in report.notes[0].text
+
+
 def test_experts_are_as_before_after_a_step_that_raised() -> None:
     model = architecture("mixtral").model()
     implementation = getattr(model, "get_experts_implementation")  # noqa: B009 - torch's types hide it

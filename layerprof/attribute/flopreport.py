@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from layerprof.attribute.base import Extent, FlopsPass, Phase, columns_of, dtype_value
-from layerprof.records import FlopReport, FrozenMapping, LayerInfo
+from layerprof.records import FlopReport, FrozenMapping, LayerInfo, Note
 
 
 def flop_report(counted: FlopsPass, layers: Sequence[LayerInfo], phases: Sequence[Phase] = ()) -> FlopReport:
@@ -27,4 +27,11 @@ def flop_report(counted: FlopsPass, layers: Sequence[LayerInfo], phases: Sequenc
         by_phase=FrozenMapping({phase.name: int(by_phase["flops"][at]) for at, phase in enumerate(phases)}),
         by_dtype=FrozenMapping({dtype: int(flops.sum()) for dtype, flops in whole.items()}),
         bytes_moved=None if counted.unsized else counted.step_bytes_moved,
+        notes=tuple(_notes(counted)),
     )
+
+
+def _notes(counted: FlopsPass) -> Iterator[Note]:
+    if counted.unsized:
+        text = f"what is moved by {', '.join(counted.unsized)} is not known without a real run"
+        yield Note(code="unsized_op", quantity="bytes_moved", scope="step", text=text)

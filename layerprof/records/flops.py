@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from layerprof.records.base import SCHEMA, FrozenMapping, UncountedOp
+from layerprof.records.base import SCHEMA, FrozenMapping, Note, UncountedOp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,8 @@ class FlopReport:
         by_dtype: format that the products are computed in to FLOPs.
         uncounted: ops that are in no table.
         causal_total: with causal attention counted as the triangle it needs.
-        bytes_moved: least traffic of all ops: distinct inputs, weights and outputs of each.
+        bytes_moved: least traffic of all ops: distinct inputs, weights and outputs of each; None where it is not known.
+        notes: why something is missing.
     """
 
     schema: int = SCHEMA
@@ -33,6 +34,7 @@ class FlopReport:
     by_phase: FrozenMapping[int] = field(default_factory=FrozenMapping)
     by_dtype: FrozenMapping[int] = field(default_factory=FrozenMapping)
     bytes_moved: int | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def macs(self) -> float:

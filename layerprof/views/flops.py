@@ -16,11 +16,12 @@ _INTENSITY = "FLOPs for each byte of the least traffic"
 def flop_totals_table(report: FlopReport) -> Table:
     """The counts of the whole step."""
     size, intensity = report.bytes_moved, report.intensity
+    unknown = "; ".join(note.text for note in report.notes if note.quantity == "bytes_moved")
     rows = (
         ("FLOPs", Amount(value=report.total, quantity="flops"), _DENSE),
         ("causal FLOPs", Amount(value=report.causal_total, quantity="flops"), _CAUSAL),
         ("MACs", Amount(value=report.macs, quantity="macs"), "multiply-adds: half of the FLOPs"),
-        ("bytes moved", None if size is None else Amount(value=size, quantity="bytes"), _TRAFFIC),
+        ("bytes moved", None if size is None else Amount(value=size, quantity="bytes"), unknown or _TRAFFIC),
         ("intensity", None if intensity is None else Amount(value=intensity, quantity="flops_per_byte"), _INTENSITY),
         ("uncounted ops", len(report.uncounted), "in no table of formulas; listed below where there are any"),
     )

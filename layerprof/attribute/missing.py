@@ -7,6 +7,17 @@ from collections.abc import Iterator
 from layerprof.attribute.base import RawTrace
 from layerprof.records import Note
 
+_OF_BYTES = (
+    "bytes_moved",
+    "self_bytes_moved",
+    "launches",
+    "flops_per_s",
+    "bytes_per_s",
+    "intensity",
+    "least_s",
+    "bound",
+    "efficiency",
+)
 _QUANTITIES_BY_PASS = {
     "time": ("total_s", "self_s", "concurrent_s"),
     "flops": (
@@ -14,15 +25,7 @@ _QUANTITIES_BY_PASS = {
         "self_flops",
         "causal_flops",
         "flops_by_dtype",
-        "bytes_moved",
-        "self_bytes_moved",
-        "launches",
-        "flops_per_s",
-        "bytes_per_s",
-        "intensity",
-        "least_s",
-        "bound",
-        "efficiency",
+        *_OF_BYTES,
     ),
     "memory": ("output_bytes", "allocated_bytes", "peak_bytes", "at_peak_bytes", "self_at_peak_bytes"),
 }
@@ -36,17 +39,6 @@ _DEVICE_QUANTITIES_OF_RECORD = ("unattributed_device_s", "device_total_s", "devi
 _NO_DEVICE = "the model is on the CPU, which has no kernels of a device; its time is host time"
 _OTHER_DEVICE = "kernels are recorded on CUDA alone; of this device there is host time"
 _RATES = ("flops_per_s", "bytes_per_s", "efficiency")  # of work over time
-_OF_BYTES = (
-    "bytes_moved",
-    "self_bytes_moved",
-    "launches",
-    "flops_per_s",
-    "bytes_per_s",
-    "intensity",
-    "least_s",
-    "bound",
-    "efficiency",
-)
 _LATER = "this version of layerprof has no {what} yet"
 _QUANTITIES_TO_COME = {
     "energy pass": ("energy", "self_energy"),

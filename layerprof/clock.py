@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -17,7 +17,24 @@ class Clock(Protocol):
         ...
 
 
+@runtime_checkable
+class PacedClock(Protocol):
+    """A clock that can also be waited on.
+
+    Contract: ``sleep_s(seconds)`` returns when ``now_ns()`` has grown by at least that much.
+    """
+
+    def now_ns(self) -> int:
+        """Nanoseconds since an arbitrary origin."""
+        ...
+
+    def sleep_s(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
 class SystemClock:
     """The process's performance counter; its resolution is tens of nanoseconds."""
 
     now_ns = staticmethod(time.perf_counter_ns)
+    sleep_s = staticmethod(time.sleep)

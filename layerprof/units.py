@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Quantity = Literal[
-    "s", "flops", "flops_per_s", "flops_per_byte", "macs", "bytes", "bytes_per_s", "j", "w", "hz", "count", "ratio"
+    "s", "flops", "flops_per_s", "flops_per_byte", "macs", "bytes", "bytes_per_s", "j", "j_s", "w", "hz", "count",
+    "ratio",
 ]  # fmt: skip
 
 MISSING = "–"  # what was not measured: never a 0, never an empty cell
@@ -29,6 +30,7 @@ _LADDERS: dict[Quantity, tuple[tuple[float, str], ...]] = {
     "bytes": _BINARY,
     "bytes_per_s": _SI,  # vendors and benchmarks state bandwidths in powers of ten
     "j": (*_SI[:-1], *_SMALL),
+    "j_s": _SMALL,
     "w": (*_SI[:-1], *_SMALL),
     "hz": _SI,
     "count": _SI,
@@ -43,6 +45,7 @@ _NAMES: dict[Quantity, str] = {
     "bytes": "B",
     "bytes_per_s": "B/s",
     "j": "J",
+    "j_s": "J·s",
     "w": "W",
     "hz": "Hz",
     "count": "",
@@ -69,6 +72,12 @@ class Scale:
         if value == 0:
             return "0"
         return significant(value / self.divisor, digits=digits)
+
+    def supported(self, value: float, half_width: float | None, *, shows_error: bool = False) -> str:
+        """The number in this unit with the digits that its error supports, and the error where that is wanted."""
+        scaled = None if half_width is None else half_width / self.divisor
+        write = plus_minus if shows_error else supported
+        return write(value / self.divisor, scaled)
 
 
 COLUMN_LEAST = 10.0  # the largest of a column reads 10 to 10,000, so that its small ones keep their digits
@@ -106,6 +115,61 @@ def significant(value: float, *, digits: int = 3) -> str:
     if magnitude:
         return f"{value:,.{max(0, digits - magnitude)}f}"
     return f"{value:#.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
+
+
+_MOST_DIGITS = 4  # of a measured number, however narrow its interval
+_DIGITS_WITHOUT_ERROR = 2  # of a measured number that has no interval
+_MOST_DECIMALS = 6  # before a small number is written with an exponent
+
+
+def supported(value: float, half_width: float | None) -> str:
+    """The number with the digits that half of its 95 % interval supports: to the first digit of that half.
+
+    So 7.449 is 7.4 with a half-width of 0.12, and 1,234 is 1,230 with one of 62. Without an interval it has two digits,
+    and never more than four.
+
+    Args:
+        value: in the unit that is printed.
+        half_width: of its interval; None where it has none, 0 where it is exact.
+
+    Source:
+        JCGM 100:2008 (GUM), 7.2.6: an uncertainty has at most two digits, and its value is rounded to agree with it.
+    """
+    return _rounded(value, _last_place(value, half_width))
+
+
+def plus_minus(value: float, half_width: float | None) -> str:
+    """The number with its error, such as ``7.4 ± 0.1``; alone where it has none, or none in the digits written."""
+    text = supported(value, half_width)
+    error = "0" if half_width is None else _rounded(half_width, _last_place(value, half_width))
+    return text if error == "0" else f"{text} ± {error}"
+
+
+def _last_place(value: float, half_width: float | None) -> int:
+    """The power of ten of the last digit that is written."""
+    leading = _exponent(value, digits=_DIGITS_WITHOUT_ERROR)
+    if half_width is None:
+        return leading - _DIGITS_WITHOUT_ERROR + 1
+    finest = leading - _MOST_DIGITS + 1
+    if not half_width:
+        return finest + 1
+    place = _exponent(half_width, digits=1)
+    return max(place, finest) if value else place
+
+
+def _exponent(value: float, *, digits: int) -> int:
+    """The power of ten of the first digit, once the number is rounded to so many."""
+    return int(f"{abs(value):.{digits - 1}e}".partition("e")[2])
+
+
+def _rounded(value: float, place: int) -> str:
+    """The number to the digit of a power of ten, zeros behind it where that is above 1."""
+    number = round(value, -place)
+    if not number:
+        return "0"
+    if -place > _MOST_DECIMALS:
+        return f"{number:.{max(0, _exponent(number, digits=4) - place)}e}"
+    return f"{number:,.{max(0, -place)}f}"
 
 
 def percent(part: float | None, whole: float | None, *, digits: int = 1) -> str:

@@ -12,7 +12,12 @@ import layerprof as lp
 from layerprof.records import (
     CellRecord,
     Check,
+    Closure,
     Energy,
+    EnergyConditions,
+    EnergyCounter,
+    EnergySummary,
+    EnergyUnit,
     FrozenMapping,
     KernelProfile,
     LayerProfile,
@@ -49,13 +54,111 @@ def quantities(start: int) -> Quantities:
     numbers = {name: start + position for position, name in enumerate(names)}
     timed = [name for name in names if name.endswith("_s") and not name.endswith("_per_s") and name != "least_s"]
     times = {name: samples(numbers[name] * 1e-9, 0.1 + numbers[name]) for name in timed}
-    energy = Energy(
-        total_j=1.5 + start, kind="measured", source="nvml", ci95_j=(1.0, 2.0), window_s=1.0, resolution_s=0.1
-    )
-    joules = {"energy": energy, "self_energy": replace(energy, ci95_j=None, kind="replayed")}
+    energy = joules_of(start)
+    joules = {"energy": energy, "self_energy": replace(energy, ci95_j=None, kind="replayed", flags=())}
     others = {"flops_by_dtype": FrozenMapping({"bfloat16": start, "float32": 2}), "bound": "memory"}
     counts = {name: number for name, number in numbers.items() if name not in {*times, *joules, *others}}
     return Quantities(**counts, **times, **joules, **others)  # type: ignore[arg-type]  # by the names' endings
+
+
+def joules_of(start: int) -> Energy:
+    """Joules of which every field holds something."""
+    return Energy(
+        total_j=1.5 + start,
+        kind="measured",
+        source="nvml",
+        ci95_j=(1.0, 2.0),
+        window_s=1.0,
+        resolution_s=0.1,
+        power_w=200.5,
+        idle_j=0.25,
+        quantisation_j=0.125,
+        sensor_rel=0.05,
+        windows=5,
+        flags=("cold", "throttled"),
+    )
+
+
+def energy_summary() -> EnergySummary:
+    """The energy of a step in which every field holds something, and units that differ."""
+    finding = lp.Note(code="late", quantity="energy", scope="step", text="it is late")
+    counter = EnergyCounter(
+        source="nvml_energy",
+        domain="gpu_board",
+        device="a board",
+        kind="measured",
+        verdict="restricted",
+        estimator="edges",
+        tick_s=0.1,
+        tick_jitter_s=0.002,
+        power_tick_s=0.1,
+        late_s=0.05,
+        pre_roll_s=0.5,
+        read_rate="sensitive",
+        read_rate_ratios=FrozenMapping({"10 Hz": 1.01, "200 Hz": 0.75}),
+        tested_poll_s=0.005,
+        power_ratio=1.01,
+        load_w=400.0,
+        active_idle_w=80.0,
+        idle_w=60.0,
+        sensor_rel=0.05,
+        limit_w=700.0,
+        findings=(finding,),
+        duration_s=20.0,
+    )
+    unit = EnergyUnit(
+        name="block",
+        type_name="Block",
+        phase="decode",
+        paths=("block", "head"),
+        sampled=("block",),
+        kind="replayed",
+        calls=2,
+        power_w=200.0,
+        ci95_w=(190.0, 210.0),
+        insitu_s=0.02,
+        fidelity=1.02,
+        windows=5,
+        window_s=2.0,
+        copies=3,
+        footprint_bytes=2**20,
+        flags=("rotated",),
+        energy=joules_of(2),
+    )
+    bare = EnergyUnit(name="", type_name="Net", phase="prefill", paths=("",), kind="regressed", calls=1, insitu_s=0.5)
+    return EnergySummary(
+        counter=counter,
+        step=joules_of(1),
+        step_power_ci95_w=(198.0, 203.0),
+        step_s=0.5,
+        units=(unit, bare),
+        closure=Closure(
+            ratio=0.9,
+            ci95=(0.8, 1.0),
+            verdict="warn",
+            covered=0.75,
+            units_j=4.0,
+            outside_j=1.5,
+            rest_j=1.0,
+            gap_j=0.5,
+            step_j=6.1,
+            parts_ci95_j=(5.0, 6.0),
+        ),
+        conditions=EnergyConditions(
+            temperature_c=(50.0, 60.0),
+            clock_hz=(1.2e9, 1.9e9),
+            throttled=1,
+            throttle_reasons=("power cap",),
+            foreign_processes=2,
+            drift=1.01,
+            facts=FrozenMapping({"driver": "550"}),
+        ),
+        least_difference_rel=0.03,
+        samples=4,
+        carbon_g_per_kwh=300.0,
+        duration_s=90.0,
+        survey_ratio=1.02,
+    )
 
 
 def values_of(row: Quantities) -> dict[str, object]:
@@ -155,6 +258,8 @@ def full_profile() -> lp.Profile:
         device_busy_s=samples(0.4),
         device_span_s=samples(0.6),
         memory=memory(),
+        energy=energy_summary(),
+        unattributed_energy=joules_of(3),
         uncounted=(UncountedOp(op="aten.foo.default", calls=1, layers=("", "head"), time_share=0.5),),
         checks=(Check(name="host_time_books", ok=True, detail="closed"), Check(name="other", ok=False, detail="open")),
         notes=(lp.Note(code="odd", quantity="", scope="*", text="all of it"),),

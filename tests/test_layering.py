@@ -21,6 +21,7 @@ RANK_OF_ROOM = {
     "errors": 0,
     "units": 0,
     "stats": 0,
+    "estimates": 0,
     "progress": 0,
     "records": 1,
     "store": 2,
@@ -54,7 +55,7 @@ LAZY_EXCEPTIONS = {  # a record shows itself, and a cell reads its profile, by a
 
 HEAVY = frozenset({"torch", "transformers", "datasets"})
 FORBIDDEN_IN_ROOM = {
-    **dict.fromkeys(("errors", "units", "stats", "records"), HEAVY | {"numpy", "pandas"}),
+    **dict.fromkeys(("errors", "units", "stats", "estimates", "records"), HEAVY | {"numpy", "pandas"}),
     **dict.fromkeys(("views", "report", "store", "attribute", "diff"), HEAVY),
 }
 PRINTING_ROOMS = {"cli", "__main__"}

@@ -13,6 +13,9 @@ import pytest
 import layerprof as lp
 from layerprof import records
 from layerprof.records import (
+    Energy,
+    EnergyCounter,
+    EnergySummary,
     FrozenMapping,
     LayerProfile,
     MemorySummary,
@@ -186,3 +189,51 @@ def test_records_have_the_fields_of_the_public_contract() -> None:
     assert {"energy", "self_energy", "by_phase", "ops", "flops_per_s", "intensity", "bound", "efficiency"} <= names
     assert {"provenance", "shared"} <= names
     assert {"plan", "cells"} <= {field.name for field in fields(SweepRecord)}
+
+
+def energy(**changes: object) -> Energy:
+    made = Energy(
+        total_j=6.0,
+        kind="measured",
+        source="a counter",
+        ci95_j=(5.5, 6.5),
+        window_s=2.0,
+        resolution_s=0.1,
+        power_w=300.0,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]  # by field name
+
+
+def test_an_energy_tells_half_its_interval_and_what_is_beyond_idle() -> None:
+    assert energy().half_width_j == 0.5
+    assert energy(idle_j=1.5).net_j == 4.5
+
+
+def test_what_an_energy_does_not_know_is_none() -> None:
+    assert energy(ci95_j=None).half_width_j is None
+    assert energy().net_j is None
+
+
+def test_joules_for_each_gflop_and_joules_times_seconds_follow_from_joules_and_power() -> None:
+    row = Quantities(energy=energy(), flops=3 * 10**9)
+
+    assert row.j_per_gflop == 2.0
+    assert row.energy_delay_j_s == pytest.approx(6.0 * (6.0 / 300.0))
+
+
+@pytest.mark.parametrize("row", [Quantities(flops=1), Quantities(energy=energy(power_w=None), flops=0)])
+def test_without_joules_or_what_they_are_held_against_nothing_follows(row: Quantities) -> None:
+    assert row.j_per_gflop is None
+    assert row.energy_delay_j_s is None
+
+
+def test_a_sample_and_its_carbon_are_known_where_the_caller_said() -> None:
+    counter = EnergyCounter(
+        source="a counter", domain="gpu_board", device="a board", kind="measured", verdict="accepted", estimator="ticks"
+    )
+    silent = EnergySummary(counter=counter, step=energy(), step_s=0.02)
+    told = replace(silent, samples=4, carbon_g_per_kwh=360.0)
+
+    assert (silent.per_sample_j, silent.carbon_g) == (None, None)
+    assert told.per_sample_j == 1.5
+    assert told.carbon_g == pytest.approx(6.0 * 360.0 / 3.6e6)

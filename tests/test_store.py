@@ -11,10 +11,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_records import cell, full_profile, quantities, real_profile, sweep, values_of
+from store_records import cell, energy_summary, full_profile, quantities, real_profile, sweep, values_of
 
 import layerprof as lp
-from layerprof.records import CellFailure, CellRecord, FrozenMapping, KernelProfile, Quantities, SweepRecord
+from layerprof.records import CellFailure, CellRecord, Energy, FrozenMapping, KernelProfile, Quantities, SweepRecord
 from layerprof.store import from_data, load_profile, read_record, write_record
 from layerprof.store.base import NOT_STORED, forms_of
 from layerprof.store.encode import to_data
@@ -34,6 +34,40 @@ def saved(profile: lp.Profile, tmp_path: Path) -> Path:
 
 def test_a_profile_of_everything_comes_back_equal(profile: lp.Profile, saved: Path) -> None:
     assert lp.load(saved) == profile
+
+
+def test_the_energy_of_a_step_comes_back_whole(profile: lp.Profile, saved: Path) -> None:
+    loaded = load_profile(saved)
+
+    assert loaded.energy == energy_summary()
+    assert loaded.unattributed_energy == profile.unattributed_energy
+    assert loaded["block"].energy == profile["block"].energy
+    for part in (loaded.energy.counter, loaded.energy.step, loaded.energy.units[0], loaded.energy.conditions):
+        assert not [field.name for field in fields(part) if getattr(part, field.name) is None]
+
+
+@pytest.mark.parametrize("schema", [2, 3])
+def test_a_file_from_before_the_energy_pass_is_read(profile: lp.Profile, schema: int) -> None:
+    joules = Energy(total_j=1.5, kind="measured", source="nvml", ci95_j=(1.0, 2.0), window_s=1.0, resolution_s=0.1)
+    old = replace(
+        profile,
+        layers=tuple(
+            replace(layer, energy=joules, self_energy=None, by_phase=FrozenMapping()) for layer in profile.layers
+        ),
+        stages=(),
+        phases=(),
+        energy=None,
+        unattributed_energy=None,
+    )
+    content = json.loads(to_json(to_data(old)))
+    content["schema"] = schema
+    record = content["record"]
+    del record["energy"], record["unattributed_energy"]
+    for column in record["layers"]["energy"]:
+        for name in ("power_w", "idle_j", "quantisation_j", "sensor_rel", "windows", "flags"):
+            del column[name]
+
+    assert from_data(content, source="an old file") == old
 
 
 def test_a_real_profile_comes_back_equal(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layerprof.units import MISSING, Quantity, percent, scale_for, significant, with_unit
+from layerprof.units import MISSING, Quantity, percent, plus_minus, scale_for, significant, supported, with_unit
 
 same_examples = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
@@ -31,6 +31,7 @@ same_examples = settings(deadline=None, derandomize=True, suppress_health_check=
         (3 * 2**30, "bytes", "3.00 GiB"),
         (0.25, "j", "250 mJ"),
         (1.2e6, "j", "1.20 MJ"),
+        (0.0025, "j_s", "2.50 mJ·s"),
         (150.0, "w", "150 W"),
         (1.5e9, "hz", "1.50 GHz"),
         (12_345, "count", "12.3 k"),
@@ -101,3 +102,47 @@ def test_shares_are_in_percent() -> None:
 @pytest.mark.parametrize(("part", "whole"), [(None, 1), (1, None), (1, 0)])
 def test_a_share_of_nothing_is_a_dash(part: float | None, whole: float | None) -> None:
     assert percent(part, whole) == MISSING
+
+
+@pytest.mark.parametrize(
+    ("value", "half_width", "text"),
+    [
+        (7.449, 0.12, "7.4 ± 0.1"),
+        (7.449, 0.37, "7.4 ± 0.4"),
+        (7.449, 0.96, "7 ± 1"),
+        (1234.0, 62.0, "1,230 ± 60"),
+        (232.8, 11.6, "230 ± 10"),
+        (99.97, 0.2, "100.0 ± 0.2"),
+        (0.00123, 0.00006, "0.00123 ± 0.00006"),
+        (0.3, 2.0, "0 ± 2"),
+        (0.0, 0.04, "0 ± 0.04"),
+        (-7.449, 0.12, "-7.4 ± 0.1"),
+        (7.449, 1e-9, "7.449"),
+        (7.449, None, "7.4"),
+        (123.4, None, "120"),
+        (7.449, 0.0, "7.45"),
+        (0.0, None, "0"),
+        (0.0, 0.0, "0"),
+        (1.2345e-9, 1e-11, "1.23e-09 ± 1e-11"),
+    ],
+)
+def test_a_measured_number_has_the_digits_that_its_error_supports(
+    value: float, half_width: float | None, text: str
+) -> None:
+    assert plus_minus(value, half_width) == text
+
+
+@same_examples
+@given(st.floats(min_value=1e-3, max_value=1e6), st.floats(min_value=0.05, max_value=1.0))
+def test_a_number_that_is_known_to_5_percent_never_has_four_digits(value: float, relative: float) -> None:
+    text = supported(value, relative * value).replace(",", "").strip("0").replace(".", "").strip("0")
+
+    assert len(text) <= 3
+
+
+def test_a_measured_number_is_rounded_in_the_unit_of_its_column() -> None:
+    scale = scale_for([7.449e-3], "j")
+
+    assert scale.supported(7.449e-3, 0.12e-3) == "7.4"
+    assert scale.supported(7.449e-3, 0.12e-3, shows_error=True) == "7.4 ± 0.1"
+    assert scale.supported(7.449e-3, None, shows_error=True) == "7.4"

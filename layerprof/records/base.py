@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 
 from layerprof import stats
 
-SCHEMA = 3  # of stored records; layerprof/store/base.py holds the history
+SCHEMA = 4  # of stored records; layerprof/store/base.py holds the history
 
 OTHER_STAGE = "other"  # of layers that no stage's rule matches
 
@@ -21,6 +21,8 @@ Kind = Literal[
     "conv", "linear", "attention", "norm", "embedding", "activation", "mlp", "block", "container", "other"
 ]  # fmt: skip
 EnergyKind = Literal["measured", "replayed", "regressed", "time_share", "estimated"]
+EnergyDomain = Literal["gpu_board", "gpu_module", "cpu_package"]
+EnergyEstimator = Literal["ticks", "edges", "polled", "assumed"]
 Bound = Literal["compute", "memory", "launch", "unknown"]
 ActivityKind = Literal["kernel", "memcpy", "memset"]
 CeilingsKind = Literal["measured", "vendor"]
@@ -110,13 +112,24 @@ class Distribution:
 class Energy:
     """Joules with how they were got.
 
+    Three errors are kept apart: ``ci95_j`` is how well the measurement repeats, ``quantisation_j`` what one window's
+    tick may add or take at most, and ``sensor_rel`` how far the sensor's gain may be off, which is the same for every
+    layer and cancels in shares and ratios.
+
     Attributes:
         total_j: per step.
-        kind: how the number came about; only ``measured`` is a counter's own difference over this very window.
+        kind: how the number came about; only ``measured`` is a counter's own difference over this very window. A sum
+            has the weakest kind that makes up at least a twentieth of it.
         source: the counter's name, such as ``nvml_energy`` or ``rapl_perf``.
         ci95_j: its 95 % interval, or None.
         window_s: length of the window it was taken over.
         resolution_s: how often the counter moves.
+        power_w: mean power over the time that the joules were spent in.
+        idle_j: what of it the device would have drawn in the same time without work.
+        quantisation_j: bound of what the tick at the edges of one window may add or take; None where it is of none.
+        sensor_rel: bound of the error of the sensor's gain, as a fraction.
+        windows: how many it was taken from.
+        flags: stable words for what weakens it, such as ``throttled``.
     """
 
     total_j: float
@@ -125,6 +138,22 @@ class Energy:
     ci95_j: tuple[float, float] | None
     window_s: float
     resolution_s: float
+    power_w: float | None = None
+    idle_j: float | None = None
+    quantisation_j: float | None = None
+    sensor_rel: float | None = None
+    windows: int | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def half_width_j(self) -> float | None:
+        """Half the width of the 95 % interval."""
+        return None if self.ci95_j is None else (self.ci95_j[1] - self.ci95_j[0]) / 2.0
+
+    @property
+    def net_j(self) -> float | None:
+        """The joules beyond those of the idle device."""
+        return None if self.idle_j is None else self.total_j - self.idle_j
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

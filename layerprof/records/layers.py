@@ -89,6 +89,22 @@ class Quantities:
         """Multiply-adds of its own ops: half of ``self_flops``."""
         return _half(self.self_flops)
 
+    @property
+    def j_per_gflop(self) -> float | None:
+        """Joules for each thousand million FLOPs; None where either is missing or there are no FLOPs."""
+        return None if self.energy is None or not self.flops else self.energy.total_j / (self.flops / 1e9)
+
+    @property
+    def energy_delay_j_s(self) -> float | None:
+        """The energy-delay product: joules times the seconds that they were spent in; None where it is not known.
+
+        Source:
+            M. Horowitz, T. Indermaur, R. Gonzalez, Low-power digital design (1994).
+        """
+        if self.energy is None or not self.energy.power_w:
+            return None
+        return self.energy.total_j**2 / self.energy.power_w
+
 
 def _half(flops: int | None) -> float | int | None:
     if flops is None:

@@ -6,12 +6,13 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from layerprof.records.base import SCHEMA, Check, Distribution, FrozenMapping, Note, Overhead, UncountedOp
+from layerprof.records.base import SCHEMA, Check, Distribution, Energy, FrozenMapping, Note, Overhead, UncountedOp
 
 if TYPE_CHECKING:
     import pandas
 
     from layerprof.records.ceilings import Ceilings
+    from layerprof.records.energy import EnergySummary
     from layerprof.records.layers import CallNode, LayerProfile, PhaseProfile, StageProfile
     from layerprof.records.memory import MemorySummary
     from layerprof.records.timeline import Timeline
@@ -120,6 +121,8 @@ class Profile:
         device_busy_s: the part of the step in which the device ran anything: overlap counts once.
         device_span_s: from the start of the step's first device activity to the end of its last.
         memory: of one step, or None without a memory pass.
+        energy: of one step, and what it rests on, or None where no joules were counted.
+        unattributed_energy: of the step's time under no layer, or None likewise.
         uncounted: ops that are in no FLOP table.
         ceilings: that efficiencies are measured against, or None where there are none.
         peaks: what the vendor states for the device, or None for one that is in no table.
@@ -147,6 +150,8 @@ class Profile:
     device_busy_s: Distribution | None = None
     device_span_s: Distribution | None = None
     memory: MemorySummary | None = None
+    energy: EnergySummary | None = None
+    unattributed_energy: Energy | None = None
     uncounted: tuple[UncountedOp, ...] = ()
     ceilings: Ceilings | None = None
     peaks: Ceilings | None = None

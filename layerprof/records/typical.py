@@ -23,4 +23,4 @@ def middle_steps(whole: Distribution | None) -> tuple[int, ...]:
 def typical(value: Distribution, steps: tuple[int, ...]) -> float:
     """The mean over the given steps; over all where none are given or they are of another pass."""
     chosen = steps if steps and steps[-1] < value.n else range(value.n)
-    return statistics.fmean(value.samples[step] for step in chosen)
+    return statistics.fmean([value.samples[step] for step in chosen])

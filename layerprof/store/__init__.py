@@ -40,6 +40,7 @@ _CELLS = "cells"
 _DECODERS: Mapping[int, Callable[[Mapping[str, Data]], object]] = {
     1: first.from_content,
     2: decode.from_content,
+    3: decode.from_content,
     SCHEMA: decode.from_content,
 }
 

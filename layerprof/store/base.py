@@ -22,6 +22,8 @@ Format history (the ``schema`` of the envelope):
        "own", true for a phase that holds just what its layer's row holds and so has no row.
     3  as 2, with more fields: least traffic, launches, FLOPs by format, the place under the roofline of stages and
        phases, and ceilings. A field that a file does not have is None in the record.
+    4  as 3, with more fields: the energy of the step and of the time under no layer, and of each energy its power,
+       idle part, errors and flags.
 """
 
 from __future__ import annotations

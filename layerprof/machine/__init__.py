@@ -13,6 +13,7 @@ import torch
 from layerprof.clock import SystemClock
 from layerprof.errors import UnavailableError
 from layerprof.machine import ceilings, facts, peaks
+from layerprof.machine.ceilings.copies import last_level_cache_bytes
 from layerprof.machine.facts import cpu_name, device_name, load_of_last_minute, settle, usable_cores, version_of
 from layerprof.machine.memory import available_bytes, group_available_bytes, memory_limit_bytes
 from layerprof.machine.peaks import Processor, peaks_of_cpu, peaks_of_gpu
@@ -21,6 +22,7 @@ from layerprof.records import Ceilings, Environment
 __all__ = [
     "Processor",
     "available_bytes",
+    "cache_bytes",
     "ceilings_of",
     "ceilings_path",
     "cpu_name",
@@ -39,6 +41,7 @@ __all__ = [
     "version_of",
 ]
 
+_PROCESSORS = Path("/sys/devices/system/cpu")
 _NOWHERE = Path(os.devnull) / "layerprof"  # below a device there are no folders, whoever asks
 
 
@@ -117,6 +120,13 @@ def required_peaks(device: torch.device) -> Ceilings:
         threads = min(usable_cores(), torch.get_num_threads())
         return peaks_of_cpu(peaks.this_processor(name=cpu_name(), cores=threads))
     raise UnavailableError(f"vendor's peaks of {device}: only CPUs and CUDA devices are in the tables")
+
+
+def cache_bytes(device: torch.device) -> int | None:
+    """Bytes of the last cache before a device's memory; of a CPU, of all of them together. None where not known."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).L2_cache_size) or None
+    return (last_level_cache_bytes(_PROCESSORS) or None) if device.type == "cpu" else None
 
 
 def _bench(device: torch.device) -> ceilings.Bench:

@@ -1,6 +1,6 @@
 """The passes, in order: the only room that runs a model.
 
-    warm-up ─▶ bare and time, in turn ─▶ ops ─▶ flops ─▶ memory
+    warm-up ─▶ bare and time, in turn ─▶ ops ─▶ flops ─▶ memory ─▶ energy
 
 None runs inside another's window. What is finished stays in the `Measurement` when a later pass fails.
 """
@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from layerprof.attribute import FlopsPass, Phase, RawTrace, TimePass
-from layerprof.clock import Clock
+from layerprof.attribute import EnergyPass, FlopsPass, Phase, RawTrace, TimePass
+from layerprof.clock import Clock, PacedClock, SystemClock
+from layerprof.energy import SourceError
 from layerprof.machine import environment_of
 from layerprof.measure.allocation import MemoryStep
-from layerprof.measure.base import Call, Options, Target, TimingLog, checked, may_have_compiled
+from layerprof.measure.base import AskedJoules, Call, Options, Target, TimingLog, checked, may_have_compiled
 from layerprof.measure.counting import FlopsStep
+from layerprof.measure.energy import EnergyMeasurement, found_sources
 from layerprof.measure.faking import one_count_at_a_time, run_on_fakes
 from layerprof.measure.feed import InputFeed
 from layerprof.measure.loop import InputShapes, LoopSteps
@@ -29,6 +31,7 @@ from layerprof.measure.timing import measure_times
 from layerprof.records import Note, PhaseRules, ProfileSpec
 
 __all__ = [
+    "AskedJoules",
     "Call",
     "LoopMeasurement",
     "Measurement",
@@ -36,6 +39,7 @@ __all__ = [
     "Target",
     "count_on_fakes",
     "describe_inputs",
+    "found_sources",
     "one_count_at_a_time",
     "require_no_profiler",
     "resolve",
@@ -53,6 +57,8 @@ class _Passes:
         self._ops: OpsRecording | None = None
         self._flops: FlopsStep | None = None
         self._memory: MemoryStep | None = None
+        self._energy: EnergyPass | None = None
+        self._no_energy: tuple[str, str] | None = None
 
     def trace(self, spec: ProfileSpec) -> RawTrace:
         """All of it, for attribution."""
@@ -70,6 +76,8 @@ class _Passes:
             ops=self._ops.result() if self._ops else None,
             flops=self._flops.result() if self._flops else None,
             memory=self._memory.result() if self._memory else None,
+            energy=self._energy,
+            no_energy=self._no_energy,
             notes=tuple(self._notes()),
         )
 
@@ -121,9 +129,14 @@ class Measurement(_Passes):
     def __init__(self, call: Call, target: Target, options: Options, rules: PhaseRules | None = None) -> None:
         super().__init__(target, book_of(target, rules, generates=generates(call), train=options.train))
         self._feed = InputFeed(call.inputs)
+        self._is_root_step = call.function is None
         self._runner = StepRunner(checked(call), target, options.clock, self._feed)
         self._options = options
         self.current_pass = "set-up"
+
+    def trace(self, spec: ProfileSpec) -> RawTrace:
+        """All of it so far, for attribution."""
+        return replace(super().trace(spec), is_root_step=self._is_root_step)
 
     def run(self) -> None:
         """Runs the passes that were asked for; the model is afterwards as it was before."""
@@ -149,6 +162,32 @@ class Measurement(_Passes):
                 with memory.installed():
                     self._runner.run(memory.paths, around=memory.storages.running())
                 self._memory = memory
+            if "energy" in self._options.passes:
+                self._begin_pass("energy")
+                self._measure_energy()
+
+    def _measure_energy(self) -> None:
+        """The energy pass; where there is no counter, or none that can be believed, its reason."""
+        options = self._options
+        if options.energy.source is None:
+            self._no_energy = "pass_not_asked", "the energy pass was asked for without a source: energy=None"
+            return
+        measurement = EnergyMeasurement(
+            self._runner,
+            self._target,
+            self._phases,
+            options.energy,
+            clock=options.clock if isinstance(options.clock, PacedClock) else SystemClock(),
+            is_replayed=not options.train,
+        )
+        try:
+            self._energy = measurement.run(options.progress)
+        except SourceError as error:
+            self._energy, self._no_energy = measurement.partial, (error.code, str(error))
+        except KeyboardInterrupt:
+            self._energy = measurement.partial
+            self._no_energy = "pass_not_finished", "the energy pass was interrupted before a step was measured"
+            raise
 
     def _begin_pass(self, name: str) -> None:
         self.current_pass = name

@@ -17,8 +17,10 @@ from torch import nn
 from layerprof import stats
 from layerprof.attribute import StepEvents, Unseen
 from layerprof.clock import Clock, SystemClock
+from layerprof.energy import EnergySource, Sources
 from layerprof.errors import InputError
 from layerprof.instruments import BackwardFollower, Site, SpanRecorder
+from layerprof.records import EnergyOptions
 from layerprof.tree import LayerTree
 
 if TYPE_CHECKING:
@@ -58,6 +60,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedJoules:
+    """Where joules are to come from, and how they are to be measured.
+
+    Attributes:
+        source: "auto", an estimate's name, a source, several of one device, or None for none.
+        options: of the pass.
+    """
+
+    source: EnergySource | Sources | str | None = "auto"
+    options: EnergyOptions = field(default_factory=EnergyOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a measurement is made.
 
@@ -68,6 +83,7 @@ class Options:
         repeats: steps of each timed pass, or None until the interval is narrow.
         clock: where time comes from.
         progress: told of every step.
+        energy: for the energy pass.
     """
 
     passes: tuple[str, ...]
@@ -76,6 +92,7 @@ class Options:
     repeats: int | None = None
     clock: Clock = field(default_factory=SystemClock)
     progress: Progress = no_progress
+    energy: AskedJoules = field(default_factory=AskedJoules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

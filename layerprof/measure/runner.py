@@ -29,6 +29,10 @@ class StepRunner:
         self._now_ns = clock.now_ns
         self._feed = feed
 
+    def deal(self) -> object:
+        """Inputs for one step, copied where steps change them, as `run` makes them before its window; nothing runs."""
+        return self._feed.next()
+
     def run(
         self, instrument: Instrument | None = None, *, around: AbstractContextManager[object] | None = None
     ) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import string
 from typing import cast
 
 import pytest
+from energy_passes import Model, blocks_pass
 from report_phases import PhasedLeaf, op, phased_profile, rich_profile, with_ops, with_owners
 from report_records import NO_ENERGY, UNATTRIBUTED_S, batch_sweep, flop_report, many_blocks, profile_of, two_blocks
 from report_roofs import ABOVE_TEXT, blocks_under_roof, generation_under_roof, large_profile
@@ -333,6 +334,18 @@ def test_the_csv_has_raw_numbers_and_leaves_empty_what_is_missing() -> None:
     assert int(row["flops"]) == layer.flops
     assert row["energy_j"] == ""
     assert row["device_self_s_median"] == ""
+
+
+def test_the_csv_has_joules_with_their_interval_kind_and_power_and_nothing_where_they_are_missing() -> None:
+    layers = Model(has_time=False).energies(blocks_pass()).rows[0]
+    profile = dataclasses.replace(profile_of(two_blocks()), layers=layers)
+
+    rows = {row["path"]: row for row in csv_rows(profile)}
+
+    unit, inside = rows["blocks.0"], rows["blocks.0.a"]
+    assert (float(unit["energy_j"]), unit["energy_kind"]) == (2.0, "replayed")
+    assert [float(unit[f"energy_{end}"]) for end in ("ci95_low_j", "ci95_high_j", "power_w")] == [2.0, 2.0, 200.0]
+    assert [inside[name] for name in ("energy_j", "energy_kind", "energy_power_w", "self_energy_j")] == [""] * 4
 
 
 def test_the_csv_has_columns_for_each_phase_and_for_the_peak() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas
 import pytest
+from energy_passes import with_joules
 from report_phases import rich_profile
 from report_records import UNATTRIBUTED_FLOPS, profile_of, two_blocks
 
@@ -51,6 +52,19 @@ def test_each_of_several_phases_has_columns_and_what_did_not_run_is_missing() ->
     assert frame.loc["lm.layers.0.fc", "decode.total_s_median"] == decode.total_s.median
     assert frame.loc["lm.layers.0.fc", "decode.flops"] == decode.flops
     assert frame[["decode.calls", "decode.total_s_median"]].isna().loc["vision"].all()
+
+
+def test_joules_come_with_their_kind_their_interval_and_their_power() -> None:
+    profile = with_joules(rich_profile())
+
+    row = to_dataframe(profile).loc["vision"]
+
+    energy = profile["vision"].energy
+    assert energy is not None
+    assert (row["energy_j"], row["energy_kind"], row["energy_power_w"]) == (energy.total_j, "replayed", energy.power_w)
+    assert (row["energy_ci95_low_j"], row["energy_ci95_high_j"]) == energy.ci95_j
+    assert row["energy_delay_j_s"] == profile["vision"].energy_delay_j_s
+    assert pandas.isna(row["decode.energy_j"])  # it did not run in that phase
 
 
 def test_bytes_at_the_peak_are_whole_numbers() -> None:

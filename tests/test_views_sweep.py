@@ -52,6 +52,28 @@ def test_missing_energy_stays_missing_and_is_explained_once() -> None:
     assert [note for note in table.footnotes if NO_ENERGY in note] == [f"energy: {NO_ENERGY}"]
 
 
+def test_joules_carry_their_interval_and_one_sample_is_as_uncertain_as_the_step() -> None:
+    record = batch_sweep(energy_j=(2.0, 2.0))
+    metrics = {**record.cells[1].metrics, "energy_j": 8.0, "energy_low_j": 7.6, "energy_high_j": 8.4}
+    cell = dataclasses.replace(record.cells[1], metrics=FrozenMapping(metrics))
+    table = sweep_table(dataclasses.replace(record, cells=(record.cells[0], cell)))
+
+    assert cell_of(table, 1, "energy per sample") == Amount(value=2.0, low=1.9, high=2.1, form="plus_minus")
+    assert cell_of(table, 0, "energy per sample") == Amount(value=2.0, form="plus_minus")
+
+
+def test_joules_of_any_other_plan_stand_with_their_interval_in_one_column() -> None:
+    record = batch_sweep()
+    metrics = FrozenMapping({"energy_j": 8.0, "energy_low_j": 7.6, "energy_high_j": 8.4})
+    cells = (dataclasses.replace(record.cells[0], metrics=metrics),)
+    plan = dataclasses.replace(record.plan, name="other")
+
+    table = sweep_table(SweepRecord(plan=plan, cells=cells))
+
+    assert names(table) == ["batch_size", "energy", "status"]
+    assert cell_of(table, 0, "energy") == Amount(value=8.0, low=7.6, high=8.4, form="plus_minus")
+
+
 def test_a_failed_cell_is_a_visible_row_with_its_reason() -> None:
     table = sweep_table(batch_sweep())
 

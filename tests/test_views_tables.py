@@ -161,7 +161,7 @@ def test_the_summary_says_how_an_energy_was_got() -> None:
 
     line = cells(summary_table(profile), "energy")
 
-    assert line["value"] == Amount(value=7.0, low=6.5, high=7.5, quantity="j")
+    assert line["value"] == Amount(value=7.0, low=6.5, high=7.5, quantity="j", form="plus_minus")
     assert line["remark"] == "per step, measured by nvml_energy over 10 s"
 
 
@@ -269,7 +269,12 @@ def test_flat_columns_have_unique_names() -> None:
 
     assert len(names) == len(set(names))
     assert {"path", "calls", "total_s_median", "self_s_median", "flops", "peak_bytes", "energy_j"} <= set(names)
-    assert names[-4:] == ["self_at_peak_bytes", "launches", "bytes_per_s", "least_s"]  # new ones at the end
+    assert names[-12:-8] == ["self_at_peak_bytes", "launches", "bytes_per_s", "least_s"]  # new ones at the end
+    assert names[-8:] == [
+        *(f"{name}_{end}" for name in ("energy", "self_energy") for end in ("ci95_low_j", "ci95_high_j", "power_w")),
+        "j_per_gflop",
+        "energy_delay_j_s",
+    ]
 
 
 def test_flat_rows_have_columns_for_each_of_several_phases() -> None:

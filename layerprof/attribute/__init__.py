@@ -4,6 +4,7 @@ TimePass ──spans, pieces──▶ CallGraph ─┐
 OpsPass ──intervals───────▶ CallGraph ─┤
 FlopsPass ────────────────▶ CallGraph ─┼─ common graph ─▶ call tree
 MemoryPass ───────────────▶ CallGraph ─┘      └─────────▶ rows ─▶ stages, phases ─▶ checks
+EnergyPass ─────────────────────────────── joules of ─────┘
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from layerprof.attribute.base import (
     CallPathTable,
     DeviceEvents,
     DevicePlaces,
+    EnergyPass,
     Extent,
     Findings,
     FlopsPass,
@@ -50,9 +52,11 @@ from layerprof.attribute.base import (
     RangeEvents,
     RawTrace,
     Recorded,
+    StepEnergy,
     StepEvents,
     ThreadEvents,
     TimePass,
+    UnitPower,
     Unseen,
     backward_phase,
     by_layer,
@@ -63,6 +67,7 @@ from layerprof.attribute.books import checks_of
 from layerprof.attribute.calls import graph_of_places, nodes_of_places, timed_graph
 from layerprof.attribute.calltree import call_tree_of
 from layerprof.attribute.device import device_times, placed_activities
+from layerprof.attribute.energy import Energies, with_energy
 from layerprof.attribute.flopreport import flop_report
 from layerprof.attribute.kernelformats import notes_on_formats
 from layerprof.attribute.leasttimes import with_least_times
@@ -102,6 +107,7 @@ __all__ = [
     "CallGraph",
     "CallPathTable",
     "DeviceEvents",
+    "EnergyPass",
     "FlopsPass",
     "HostEvents",
     "IntArray",
@@ -115,9 +121,11 @@ __all__ = [
     "PlacedOps",
     "RangeEvents",
     "RawTrace",
+    "StepEnergy",
     "StepEvents",
     "ThreadEvents",
     "TimePass",
+    "UnitPower",
     "Unseen",
     "attribute",
     "checks_of",
@@ -146,12 +154,13 @@ def attribute(raw: RawTrace) -> Profile:
     found = _rated(found, roof)
     columns = replace(layer_columns(found), ops=_op_rows(found))
     placed = placed_rows(roof, found.raw, columns, _rows(found, columns))
+    powered = with_energy(found.raw, placed.rows, steps=roof.steps)
     profile = Profile(
         spec=raw.spec,
         environment=raw.environment,
-        layers=placed.rows[0],
-        stages=placed.rows[1],
-        phases=placed.rows[2],
+        layers=powered.rows[0],
+        stages=powered.rows[1],
+        phases=powered.rows[2],
         call_tree=call_tree_of(found, step_s),
         latency_s=seconds(raw.bare_ns),
         step_s=step_s,
@@ -161,22 +170,25 @@ def attribute(raw: RawTrace) -> Profile:
         unattributed_flops=raw.flops.unattributed["flops"] if raw.flops else None,
         unattributed_bytes_moved=raw.flops.unattributed["bytes_moved"] if raw.flops and not raw.flops.unsized else None,
         memory=memory_summary(raw, raw.memory) if raw.memory else None,
+        energy=powered.summary,
+        unattributed_energy=powered.unattributed,
         uncounted=_uncounted(found),
         ceilings=raw.ceilings,
         peaks=raw.peaks,
-        notes=tuple(_notes(found, roof, placed)),
+        notes=tuple(_notes(found, roof, placed, powered)),
         timeline=timeline_of(recorded.events, recorded.host, recorded.device) if recorded else None,
     )
     profile = _with_device_time(profile, recorded)
     return replace(profile, checks=checks_of(profile))
 
 
-def _notes(found: Findings, roof: Roof, placed: Placed) -> Iterator[Note]:
+def _notes(found: Findings, roof: Roof, placed: Placed, powered: Energies) -> Iterator[Note]:
     """Of measurement, of what was found odd, and of what is missing."""
     yield from found.raw.notes
     yield from notes_on_findings(found)
     yield from notes_on_formats(placed.rows[0])
-    yield from _once(chain(notes_on_missing(found.raw), notes_on_roofline(found.raw, roof, placed)))
+    yield from powered.notes
+    yield from _once(chain(notes_on_missing(found.raw), notes_on_roofline(found.raw, roof, placed), powered.missing))
 
 
 def _rated(found: Findings, roof: Roof) -> Findings:

@@ -23,6 +23,8 @@ _WHOLE_STEP = (
     "unattributed_bytes_moved",
     "unattributed_device_s",
     "memory",
+    "energy",
+    "unattributed_energy",
     "call_tree",
 )
 _NAMES = (
@@ -34,6 +36,7 @@ _NAMES = (
     "phase_books",
     "device_time_books",
     "peak_books",
+    "energy_books",
     "call_tree_nests",
     "call_tree_is_rows",
     "finite_and_non_negative",
@@ -52,6 +55,7 @@ def checks_of(profile: Profile) -> tuple[Check, ...]:
         _phases(profile),
         _device_time(profile),
         _peak(profile),
+        _energy(profile),
         _nesting(profile),
         _tree_rows(profile),
         _finite(profile),
@@ -195,6 +199,20 @@ def _peak(profile: Profile) -> _Verdict:
     )
     text = f"owners {owned} + unowned {memory.unowned_bytes}, peak {memory.step_peak_bytes} bytes"
     return is_whole and not wrong, f"{text}; {len(wrong)} rows differ from the owners"
+
+
+def _energy(profile: Profile) -> _Verdict:
+    """Whether the layers' own joules and those of no layer are what was measured in one piece; not the step's own."""
+    summary, left = profile.energy, profile.unattributed_energy
+    own = [layer.self_energy for layer in profile.layers]
+    known = [energy.total_j for energy in own if energy is not None]
+    if summary is None or left is None or len(known) < len(own):
+        return None
+    parts = math.fsum((*known, left.total_j))
+    closure = summary.closure
+    whole = summary.step.total_j if closure is None else closure.units_j + closure.outside_j
+    is_closed = math.isclose(parts, whole, rel_tol=_RELATIVE, abs_tol=_SECOND_FRACTION)
+    return is_closed, f"layers + unattributed = {parts:.6g} J, {'step' if closure is None else 'parts'} = {whole:.6g} J"
 
 
 def _nesting(profile: Profile) -> _Verdict:

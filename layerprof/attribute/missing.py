@@ -39,10 +39,7 @@ _DEVICE_QUANTITIES_OF_RECORD = ("unattributed_device_s", "device_total_s", "devi
 _NO_DEVICE = "the model is on the CPU, which has no kernels of a device; its time is host time"
 _OTHER_DEVICE = "kernels are recorded on CUDA alone; of this device there is host time"
 _RATES = ("flops_per_s", "bytes_per_s", "efficiency")  # of work over time
-_LATER = "this version of layerprof has no {what} yet"
-_QUANTITIES_TO_COME = {
-    "energy pass": ("energy", "self_energy"),
-}
+_ENERGIES, _ENERGIES_OF_RECORD = ("energy", "self_energy"), ("energy", "unattributed_energy")
 
 
 def notes_on_missing(raw: RawTrace) -> Iterator[Note]:
@@ -61,10 +58,19 @@ def notes_on_missing(raw: RawTrace) -> Iterator[Note]:
             code="no_bare_steps", quantity="latency_s", scope="step", text='no step ran bare; add "bare" to the passes'
         )
     yield from _notes_on_phases(raw)
-    for what, quantities in _QUANTITIES_TO_COME.items():
-        for quantity in quantities:
-            yield Note(code="not_available", quantity=quantity, scope="*", text=_LATER.format(what=what))
+    yield from _notes_on_energy(raw)
     yield from _notes_on_unseen(raw)
+
+
+def _notes_on_energy(raw: RawTrace) -> Iterator[Note]:
+    """Why there are no joules at all: no counter, or no pass."""
+    if raw.energy is not None:
+        return
+    code, text = raw.no_energy or _why_not_run("energy", raw)
+    for quantity in _ENERGIES:
+        yield Note(code=code, quantity=quantity, scope="*", text=text)
+    for quantity in _ENERGIES_OF_RECORD:
+        yield Note(code=code, quantity=quantity, scope="step", text=text)
 
 
 def _notes_on_bytes(raw: RawTrace) -> Iterator[Note]:

@@ -2,6 +2,7 @@
 
 from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table, ceilings_of
 from layerprof.views.checks import checks_table, notes_table, uncounted_table
+from layerprof.views.energy import energy_counter_table, energy_table
 from layerprof.views.families import families_table
 from layerprof.views.flat import LAYER_COLUMNS, FlatColumn, Scalar, layer_columns
 from layerprof.views.flops import flop_layers_table, flop_ops_table, flop_parts_table, flop_totals_table
@@ -31,6 +32,8 @@ __all__ = [
     "Table",
     "ceilings_of",
     "checks_table",
+    "energy_counter_table",
+    "energy_table",
     "families_table",
     "flop_layers_table",
     "flop_ops_table",

@@ -12,6 +12,7 @@ from layerprof.views.base import (
     Table,
     above_footnotes,
     closing_rows,
+    energy_readings,
     layer_metrics,
     measured,
     missing_footnotes,
@@ -45,7 +46,11 @@ def families_table(profile: Profile) -> Table:
     Layers of one family have one class; where classes differ under one pattern (the members of a `Sequential`), each
     class is a family.
     """
-    available: dict[str, Reading] = {**layer_metrics(profile), **roof_readings(profile)}
+    available: dict[str, Reading] = {
+        **layer_metrics(profile),
+        **roof_readings(profile),
+        **energy_readings(profile),
+    }
     wanted = [available[name] for name in _METRICS]
     metrics = measured(wanted, profile.layers)
     rows = tuple(_row(members, metrics) for members in _families(profile.layers))

@@ -1,9 +1,10 @@
 """One flat row a layer: every scalar of it under a stable name, for spreadsheets and data frames.
 
 A distribution ``total_s`` becomes ``total_s_median`` and the ends of its 95 % interval; an energy becomes its joules
-with how they were got. The order of the columns is part of the contract: new ones are added at the end. A record of
-several phases has a few more columns for each, such as ``decode.total_s_median``, empty where the layer did not run;
-one whose FLOPs are told apart by format has a column for each, such as ``flops.bfloat16``.
+with how they were got, the ends of their interval and their mean power. The order of the columns is part of the
+contract: new ones are added at the end. A record of several phases has a few more columns for each, such as
+``decode.total_s_median``, empty where the layer did not run; one whose FLOPs are told apart by format has a column for
+each, such as ``flops.bfloat16``.
 """
 
 from __future__ import annotations
@@ -90,22 +91,28 @@ def _distribution(name: str) -> tuple[FlatColumn, ...]:
     )
 
 
-def _energy(name: str) -> tuple[FlatColumn, ...]:
+def _energy_columns(name: str, *, phase: str | None = None) -> tuple[FlatColumn, ...]:
+    """An energy's joules and how they were got, then the ends of its interval and its mean power."""
+
     def energy(layer: LayerProfile) -> Energy | None:
-        value: Energy | None = getattr(layer, name)
+        row = layer if phase is None else layer.by_phase.get(phase)
+        value: Energy | None = getattr(row, name, None)
         return value
 
-    def joules(layer: LayerProfile) -> float | None:
-        value = energy(layer)
-        return None if value is None else value.total_j
+    def column(suffix: str, read: Callable[[Energy], Scalar], *, is_text: bool = False) -> FlatColumn:
+        def read_layer(layer: LayerProfile) -> Scalar:
+            value = energy(layer)
+            return None if value is None else read(value)
 
-    def kind(layer: LayerProfile) -> str | None:
-        value = energy(layer)
-        return None if value is None else value.kind
+        prefix = "" if phase is None else f"{phase}."
+        return FlatColumn(name=f"{prefix}{name}_{suffix}", kind="text" if is_text else "float", read=read_layer)
 
     return (
-        FlatColumn(name=f"{name}_j", kind="float", read=joules),
-        FlatColumn(name=f"{name}_kind", kind="text", read=kind),
+        column("j", lambda value: value.total_j),
+        column("kind", lambda value: value.kind, is_text=True),
+        column("ci95_low_j", lambda value: value.ci95_j[0] if value.ci95_j else None),
+        column("ci95_high_j", lambda value: value.ci95_j[1] if value.ci95_j else None),
+        column("power_w", lambda value: value.power_w),
     )
 
 
@@ -118,7 +125,7 @@ LAYER_COLUMNS: tuple[FlatColumn, ...] = (
     _integer("calls"),
     *(column for name in _DISTRIBUTIONS for column in _distribution(name)),
     *map(_integer, _INTEGERS),
-    *(column for name in _ENERGIES for column in _energy(name)),
+    *(column for name in _ENERGIES for column in _energy_columns(name)[:2]),
     _float("flops_per_s"),
     _float("intensity"),
     FlatColumn(name="bound", kind="text", read=lambda layer: _bound(layer)),
@@ -130,6 +137,9 @@ LAYER_COLUMNS: tuple[FlatColumn, ...] = (
     _integer("launches"),
     _float("bytes_per_s"),
     _float("least_s"),
+    *(column for name in _ENERGIES for column in _energy_columns(name)[2:]),
+    _float("j_per_gflop"),
+    _float("energy_delay_j_s"),
 )
 
 
@@ -152,6 +162,7 @@ def _phase_columns(phase: str) -> tuple[FlatColumn, ...]:
         *(_phase_column(phase, name, "float") for name in _PHASE_ROOF_FLOATS),
         FlatColumn(name=f"{phase}.bound", kind="text", read=lambda layer: _bound(layer.by_phase.get(phase))),
         _phase_column(phase, "least_s", "float"),
+        *(column for name in _ENERGIES for column in _energy_columns(name, phase=phase)),
     )
 
 

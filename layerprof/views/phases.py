@@ -16,6 +16,8 @@ from layerprof.views.base import (
     Row,
     Table,
     above_footnotes,
+    energy_footnotes,
+    energy_readings,
     layer_metrics,
     measured,
     roof_readings,
@@ -34,7 +36,9 @@ _METRICS = (
     "intensity",
     "efficiency",
     "bound",
-    "energy",
+    "energy_error",
+    "power",
+    "j_per_gflop",
 )
 _OF_ONE_RUN = ("per_step_s", "flops_per_step")  # not shown where every phase runs once
 _TOKENS_FOOTNOTE = "tokens/s: runs of decode in a second, each of which makes one token of every sequence of the batch."
@@ -61,7 +65,12 @@ def phases_table(profile: Profile) -> Table:
             *([Column(name="tokens/s", quantity="ratio")] if has_tokens else []),
         ),
         rows=(*rows, step) if rows else (),
-        footnotes=(*time_footnotes(profile), *([_TOKENS_FOOTNOTE] if has_tokens else []), *marked),
+        footnotes=(
+            *time_footnotes(profile),
+            *([_TOKENS_FOOTNOTE] if has_tokens else []),
+            *energy_footnotes(profile),
+            *marked,
+        ),
     )
 
 
@@ -72,6 +81,7 @@ def _phase_metrics(profile: Profile) -> list[Reading]:
     own: dict[str, Reading] = {
         **available,
         **roof_readings(profile),
+        **energy_readings(profile),
         "per_step_s": _derived(time, "time/run", "per_step_s"),
         "unattributed_s": _derived(time, "unattributed", "unattributed_s", step=time.closing.unattributed),
         "flops_per_step": _derived(flops, "FLOPs/run", "flops_per_step"),

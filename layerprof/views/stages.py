@@ -10,6 +10,8 @@ from layerprof.views.base import (
     Table,
     above_footnotes,
     closing_rows,
+    energy_footnotes,
+    energy_readings,
     layer_metrics,
     measured,
     missing_footnotes,
@@ -29,13 +31,19 @@ _STAGE_METRICS = (
     "bound",
     "param_count",
     "peak_bytes",
-    "self_energy",
+    "energy_error",
+    "power",
+    "j_per_gflop",
 )
 
 
 def stages_table(profile: Profile) -> Table:
     """One row a stage, closed by the unattributed row and the step; a stage is the sum of its layers' own work."""
-    available: dict[str, Reading] = {**layer_metrics(profile), **roof_readings(profile)}
+    available: dict[str, Reading] = {
+        **layer_metrics(profile),
+        **roof_readings(profile),
+        **energy_readings(profile),
+    }
     wanted = [available[name] for name in _STAGE_METRICS]
     metrics = measured(wanted, profile.stages)
     rows = tuple(
@@ -53,7 +61,7 @@ def stages_table(profile: Profile) -> Table:
             *(metric.column for metric in metrics),
         ),
         rows=(*rows, *closing),
-        footnotes=(*time_footnotes(profile), *footnotes, *marked),
+        footnotes=(*time_footnotes(profile), *footnotes, *energy_footnotes(profile), *marked),
     )
 
 

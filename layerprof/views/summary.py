@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from layerprof.records import Bound, Distribution, Energy, Environment, Note, Profile, ProfileSpec, Quantities, typical
-from layerprof.views.base import ABOVE, Amount, Cell, Column, ColumnQuantity, Row, Table, ceilings_words, roof_readings
+from layerprof.records import Bound, Distribution, Environment, Note, Profile, ProfileSpec, Quantities, typical
+from layerprof.views.base import (
+    ABOVE,
+    Amount,
+    Cell,
+    Column,
+    ColumnQuantity,
+    Row,
+    Table,
+    ceilings_words,
+    energy_lines,
+    roof_readings,
+)
 
 _Line = tuple[str, Cell, str]  # what, how much, remark
 _BOUND_WORDS: Mapping[Bound | None, str] = {
@@ -27,7 +38,7 @@ def summary_table(profile: Profile) -> Table:
         *_work_lines(profile),
         *_roof_lines(profile),
         *_memory_lines(profile),
-        _energy_line(profile.root.energy, profile.notes),
+        *energy_lines(profile),
         _checks_line(profile),
         *_part_lines(profile.spec),
         *_environment_lines(profile.environment),
@@ -144,14 +155,6 @@ def _memory_lines(profile: Profile) -> Iterator[_Line]:
     yield "peak memory", _amount(memory.peak_bytes, "bytes"), f"on {memory.device}: baseline and the step's peak"
     yield "baseline memory", _amount(memory.baseline_bytes, "bytes"), "alive before the step"
     yield "step's peak", _amount(memory.step_peak_bytes, "bytes"), "beyond the baseline"
-
-
-def _energy_line(energy: Energy | None, notes: tuple[Note, ...]) -> _Line:
-    if energy is None:
-        return "energy", None, _reason(notes, "energy")
-    low, high = energy.ci95_j or (None, None)
-    amount = Amount(value=energy.total_j, low=low, high=high, quantity="j")
-    return "energy", amount, f"per step, {energy.kind} by {energy.source} over {energy.window_s:.3g} s"
 
 
 def _checks_line(profile: Profile) -> _Line:

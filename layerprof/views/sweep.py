@@ -8,15 +8,16 @@ from layerprof.records import CellRecord, SweepRecord
 from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
 
 _BATCH_AXIS = "batch_size"
+_ENERGY, _ENERGY_PER_SAMPLE = "energy_j", "energy_j_per_sample"
 _BATCH_METRICS: tuple[tuple[str, str], ...] = (
     ("latency_s", "latency per batch"),
     ("latency_per_sample_s", "latency per sample"),
     ("flops", "FLOPs per batch"),
     ("flops_per_sample", "FLOPs per sample"),
     ("peak_bytes", "peak memory"),
-    ("energy_j_per_sample", "energy per sample"),
+    (_ENERGY_PER_SAMPLE, "energy per sample"),
 )
-_INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s")}
+_INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s"), _ENERGY: ("energy_low_j", "energy_high_j")}
 _SUFFIXES: tuple[tuple[str, ColumnQuantity], ...] = (
     ("_s", "s"),
     ("flops", "flops"),
@@ -84,10 +85,19 @@ def _axis_cell(cell: CellRecord, axis: str) -> Cell:
 
 def _metric_cell(cell: CellRecord, name: str) -> Cell:
     value = cell.metrics.get(name)
+    if value is not None and name == _ENERGY_PER_SAMPLE:
+        return _per_sample(value, cell)
     if value is None or name not in _INTERVALS:
         return value
     low, high = (cell.metrics.get(end) for end in _INTERVALS[name])
-    return Amount(value=value, low=low, high=high)
+    return Amount(value=value, low=low, high=high, form="plus_minus" if name == _ENERGY else "interval")
+
+
+def _per_sample(value: float, cell: CellRecord) -> Amount:
+    """Joules of one sample, as uncertain as those of the step."""
+    whole, *ends = (cell.metrics.get(name) for name in (_ENERGY, *_INTERVALS[_ENERGY]))
+    low, high = (end * value / whole if end is not None and whole else None for end in ends)
+    return Amount(value=value, low=low, high=high, form="plus_minus")
 
 
 def _status(cell: CellRecord) -> str:

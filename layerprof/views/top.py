@@ -10,6 +10,7 @@ from layerprof.views.base import (
     Row,
     Table,
     above_footnotes,
+    energy_readings,
     layer_metrics,
     measured,
     roof_readings,
@@ -27,6 +28,7 @@ def top_table(profile: Profile, *, count: int = 10) -> Table:
     """
     available = layer_metrics(profile)
     wanted: list[Reading] = [*(available[name] for name in _METRICS), *(roof_readings(profile)[name] for name in _ROOF)]
+    wanted.append(energy_readings(profile)["self_energy"])
     metrics = measured(wanted, profile.layers)
     ranking = measured([available[name] for name in _RANKED_BY], profile.layers)[:1]
     chosen = _largest(profile.layers, ranking[0])[:count] if ranking else []

@@ -15,6 +15,8 @@ from layerprof.views.base import (
     Table,
     above_footnotes,
     closing_rows,
+    energy_footnotes,
+    energy_readings,
     forest_of,
     groups_of,
     layer_metrics,
@@ -68,13 +70,18 @@ def tree_table(profile: Profile, *, max_depth: int | None = None, is_folded: boo
         footnotes=(
             *time_footnotes(profile),
             *footnotes,
+            *energy_footnotes(profile),
             *above_footnotes(profile, [cell for row in rows for cell in row.cells]),
         ),
     )
 
 
 def _columns(profile: Profile) -> tuple[tuple[Reading, ...], tuple[str, ...]]:
-    available: dict[str, Reading] = {**layer_metrics(profile), **roof_readings(profile)}
+    available: dict[str, Reading] = {
+        **layer_metrics(profile),
+        **roof_readings(profile),
+        **energy_readings(profile),
+    }
     has_time = any(layer.self_s is not None for layer in profile.layers)
     wanted = [available[name] for name in _METRICS if not (has_time and name in _ONLY_WITHOUT_TIME)]
     shown = measured(wanted, profile.layers)

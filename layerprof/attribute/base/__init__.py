@@ -51,6 +51,7 @@ from layerprof.attribute.base.ops import (
 )
 from layerprof.attribute.base.passes import (
     WORK,
+    EnergyPass,
     FlopsPass,
     MemoryPass,
     OpCount,
@@ -59,7 +60,9 @@ from layerprof.attribute.base.passes import (
     Phase,
     PlacedOps,
     RawTrace,
+    StepEnergy,
     TimePass,
+    UnitPower,
     Unseen,
     dtype_value,
 )
@@ -91,6 +94,7 @@ __all__ = [
     "Columns",
     "DeviceEvents",
     "DevicePlaces",
+    "EnergyPass",
     "Extent",
     "Findings",
     "FlopsPass",
@@ -113,9 +117,11 @@ __all__ = [
     "RawTrace",
     "Recorded",
     "Spans",
+    "StepEnergy",
     "StepEvents",
     "ThreadEvents",
     "TimePass",
+    "UnitPower",
     "Unseen",
     "backward_phase",
     "by_layer",

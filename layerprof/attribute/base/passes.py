@@ -10,7 +10,20 @@ if TYPE_CHECKING:
     from layerprof.attribute.base.events import IntArray, StepEvents
     from layerprof.attribute.base.graph import CallGraph
     from layerprof.attribute.base.ops import OpEvents
-    from layerprof.records import Ceilings, Environment, LayerInfo, MemorySummary, Note, ProfileSpec, UncountedOp
+    from layerprof.estimates import Estimate
+    from layerprof.records import (
+        Ceilings,
+        EnergyConditions,
+        EnergyCounter,
+        EnergyKind,
+        EnergyUnit,
+        Environment,
+        LayerInfo,
+        MemorySummary,
+        Note,
+        ProfileSpec,
+        UncountedOp,
+    )
 
 WORK = ("flops", "causal_flops", "bytes_moved", "launches")  # what the flops pass counts at every node
 OpKey = tuple[int, str, tuple[tuple[int, ...], ...]]  # layer (-1: none), op such as "aten::addmm", shapes of tensors
@@ -160,6 +173,93 @@ class MemoryPass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPower:
+    """The power of one layer in one phase, and its time in the model.
+
+    Attributes:
+        layer, phase: whose, and when.
+        unit: of the pass's units, the one that it is a member of.
+        kind: replayed or regressed.
+        power_w: mean power while it runs; members of one unit share parts of its error.
+        insitu_s: time of all of its calls in one step, in the model.
+        window_s, windows: length and number of the windows that its power is from.
+        quantisation_rel: bound of what the tick adds to one window or takes from it, as a fraction.
+        flags: stable words for what weakens it.
+    """
+
+    layer: int
+    phase: int
+    unit: int
+    kind: EnergyKind
+    power_w: Estimate
+    insitu_s: Estimate
+    window_s: float
+    windows: int
+    quantisation_rel: float
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnergy:
+    """The joules of one step of the whole model, from windows of many.
+
+    Attributes:
+        joules, seconds: of one step.
+        window_s, windows: length and number of the windows.
+        quantisation_rel: as of `UnitPower`.
+        flags: stable words for what weakens it.
+        power_w: mean power, from the windows themselves: joules and seconds of a window move together, so the error of
+            their quotient does not follow from theirs. None where it was not worked out.
+    """
+
+    joules: Estimate
+    seconds: Estimate
+    window_s: float
+    windows: int
+    quantisation_rel: float
+    flags: tuple[str, ...] = ()
+    power_w: Estimate | None = None
+
+    @property
+    def mean_w(self) -> Estimate:
+        """Mean power; of joules and seconds, with too wide an error, where the windows' own is not there."""
+        return self.joules / self.seconds if self.power_w is None else self.power_w
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyPass:
+    """What the energy pass brought.
+
+    Attributes:
+        counter: that joules were counted by, and what was found out about it.
+        step: of the whole model.
+        idle_w: power of the device right after work, the context alive.
+        powers: of replayed and regressed layers, which do not lie inside one another.
+        units: distinct ones among them, as the record shows them.
+        phase_s: time of each phase in a step of the survey that ``insitu_s`` is from.  (phases,)
+        conditions: of the device meanwhile.
+        samples: of one step, where the caller said.
+        carbon_g_per_kwh: where the caller said.
+        duration_s: of the pass.
+        survey_ratio: time of a step in the survey over that of a step in the windows, or None.
+        notes: what was noticed.
+    """
+
+    counter: EnergyCounter
+    step: StepEnergy
+    idle_w: Estimate
+    powers: tuple[UnitPower, ...] = ()
+    units: tuple[EnergyUnit, ...] = ()
+    phase_s: tuple[Estimate, ...] = ()
+    conditions: EnergyConditions
+    samples: int | None = None
+    carbon_g_per_kwh: float | None = None
+    duration_s: float = 0.0
+    survey_ratio: float | None = None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawTrace:
     """Everything that was measured of one model, before attribution.
 
@@ -170,10 +270,12 @@ class RawTrace:
         may_hide_calls: whether there may be compiled code, inside which the time pass sees no call.
         warmup_ns, bare_ns: whole steps without instruments.
         overhead_pairs_ns: (bare, timed) neighbours.
-        time, ops, flops, memory: the passes that ran.
+        time, ops, flops, memory, energy: the passes that ran.
+        no_energy: (code, text): why there is no energy though it was asked for, or None.
         ceilings, peaks: what the device can do at most, as measured and as its vendor states.
         no_ceilings: why there are no ceilings though they were asked for, or None.
         has_unlike_steps: whether steps of the passes had inputs of different shapes.
+        is_root_step: whether the step is one call of the root, since nobody gave another callable.
         notes: what was noticed on the way.
     """
 
@@ -190,8 +292,11 @@ class RawTrace:
     ops: OpsPass | None = None
     flops: FlopsPass | None = None
     memory: MemoryPass | None = None
+    energy: EnergyPass | None = None
+    no_energy: tuple[str, str] | None = None
     ceilings: Ceilings | None = None
     peaks: Ceilings | None = None
     no_ceilings: str | None = None
     has_unlike_steps: bool = False
+    is_root_step: bool = False
     notes: tuple[Note, ...] = ()

@@ -122,7 +122,9 @@ def _scale(column: Column, cells: Sequence[Cell]) -> units.Scale | None:
     if column.quantity in (None, "share", "integer"):
         return None
     numbers = [_plain_number(cell) for cell in cells]
-    return units.scale_for(numbers, cast(units.Quantity, column.quantity), least=units.COLUMN_LEAST)
+    has_errors = any(isinstance(cell, Amount) and cell.form != "interval" for cell in cells)
+    least = 1.0 if has_errors else units.COLUMN_LEAST  # no zeros in the place of digits that an error does not support
+    return units.scale_for(numbers, cast(units.Quantity, column.quantity), least=least)
 
 
 def _plain_number(cell: Cell) -> float | None:
@@ -157,11 +159,21 @@ def _amount_text(amount: Amount, quantity: ColumnQuantity, scale: units.Scale | 
     own = amount.quantity or quantity
     if amount.quantity not in (None, "share", "integer"):
         scale = units.scale_for([amount.value], cast(units.Quantity, amount.quantity))
-    text = _number_text(amount.value, own, scale)
-    if amount.low is not None and amount.high is not None:
+    text = _number_text(amount.value, own, scale) if amount.form == "interval" else _measured_text(amount, own, scale)
+    if amount.form == "interval" and amount.low is not None and amount.high is not None:
         text += f" [{_number_text(amount.low, own, scale)}, {_number_text(amount.high, own, scale)}]"
     is_alone = amount.quantity is not None and scale is not None and scale.label
     return f"{text} {scale.label}" if is_alone and scale is not None else text
+
+
+def _measured_text(amount: Amount, quantity: ColumnQuantity, scale: units.Scale | None) -> str:
+    """The amount with the digits that its interval supports."""
+    shows_error = amount.form == "plus_minus"
+    if quantity == "share":
+        in_percent = units.Scale(divisor=0.01, label="%")
+        return f"{in_percent.supported(amount.value, amount.half_width, shows_error=shows_error)} %"
+    plain = scale or units.Scale(divisor=1.0, label="")
+    return plain.supported(amount.value, amount.half_width, shows_error=shows_error)
 
 
 def _number_text(number: float, quantity: ColumnQuantity, scale: units.Scale | None) -> str:

@@ -8,6 +8,8 @@ from layerprof.records import FlopReport, Profile
 from layerprof.views import (
     Table,
     checks_table,
+    energy_counter_table,
+    energy_table,
     families_table,
     flop_layers_table,
     flop_ops_table,
@@ -30,14 +32,18 @@ from layerprof.views import (
 )
 
 _BRIEF_PHASE_LAYERS, _BRIEF_OPS, _BRIEF_OWNERS = 15, 8, 5  # rows: a terminal's table is read without scrolling
-_BRIEF_STAGES, _BRIEF_FAMILIES = 4, 8
+_BRIEF_STAGES, _BRIEF_FAMILIES, _BRIEF_UNITS = 4, 8, 12
 _BRIEF_WIDTHS = {"op": 24, "shapes": 20, "layer": 36, "called from": 36, "stage or layer": 36}  # for lines of 120
+_BRIEF_ENERGY_WIDTHS, _ENERGY_SPARES = {"layer": 36}, ("EDP",)
 _FULL_OPS = 30  # rows; the HTML report has all ops below it
 _OP_SPARES = ("layers", "bytes", "intensity", "format")
 # What a terminal's table does without where it has the roofline's columns; on a device, also without the host's times.
 _TREE_SPARES, _HOST_SPARES = ("of step", "params"), ("total time", "self time")
 _STAGE_SPARES, _TOP_SPARES = ("params", "peak memory"), ("FLOPs share", "params")
 _PHASE_SPARES = ("calls", "unattributed")
+# What it also does without where it has joules, and where it has both joules and the roofline's columns.
+_STAGE_ENERGY_SPARES, _HOST_OF_STAGES = ("FLOPs share",), ("self time", "share")
+_PHASE_ENERGY_SPARES, _PHASE_BOTH_SPARES = ("calls", "unattributed", "FLOPs/run"), ("of step", "J/GFLOP")
 _CONTRAST_SPARES = ("decode time", "decode device", "prefill FLOPs", "FLOPs/token", "forward FLOPs", "backward FLOPs")
 
 
@@ -53,8 +59,9 @@ def brief_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[Tab
         _brief_ops(profile),
         _brief_top(profile),
         narrowed(roofline, widths=_BRIEF_WIDTHS),
-        _with_room(stages_table(profile), _STAGE_SPARES),
-        _with_room(phases_table(profile), _PHASE_SPARES),
+        narrowed(energy_table(profile, most_units=_BRIEF_UNITS), widths=_BRIEF_ENERGY_WIDTHS, without=_ENERGY_SPARES),
+        _brief_stages(profile),
+        _brief_phases(profile),
         _brief_phase_layers(profile, max_depth=max_depth),
         _brief_tree(profile, max_depth=max_depth),
     )
@@ -64,7 +71,24 @@ def _brief_top(profile: Profile) -> Table:
     table = top_table(profile)
     if not _has_roof(table):
         return table
-    return narrowed(table, widths=_BRIEF_WIDTHS, without=(*_TOP_SPARES, *_host_spares(table)))
+    shares = ("share",) if _has_energy(table) and _host_spares(table) else ()
+    return narrowed(table, widths=_BRIEF_WIDTHS, without=(*_TOP_SPARES, *_host_spares(table), *shares))
+
+
+def _brief_stages(profile: Profile) -> Table:
+    table = stages_table(profile)
+    if not _has_energy(table):
+        return _with_room(table, _STAGE_SPARES)
+    of_host = _HOST_OF_STAGES if _host_spares(table) else ()
+    return _with_room(table, (*_STAGE_SPARES, *_STAGE_ENERGY_SPARES, *of_host))
+
+
+def _brief_phases(profile: Profile) -> Table:
+    table = phases_table(profile)
+    if not _has_energy(table):
+        return _with_room(table, _PHASE_SPARES)
+    both = _PHASE_BOTH_SPARES if _has_roof(table) else ()
+    return narrowed(table, widths={}, without=(*_PHASE_ENERGY_SPARES, *both))
 
 
 def _brief_tree(profile: Profile, *, max_depth: int | None) -> Table:
@@ -79,6 +103,10 @@ def _host_spares(table: Table) -> Collection[str]:
 def _with_room(table: Table, spares: Collection[str]) -> Table:
     """The table without ``spares`` where it has columns of the roofline, which take their room."""
     return narrowed(table, widths={}, without=spares) if _has_roof(table) else table
+
+
+def _has_energy(table: Table) -> bool:
+    return any(column.quantity == "j" for column in table.columns)
 
 
 def _has_roof(table: Table) -> bool:
@@ -117,6 +145,7 @@ def opening_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[T
         phases_table(profile),
         stages_table(profile),
         roofline_table(profile),
+        energy_table(profile),
         top_table(profile),
         phase_contrast_table(profile, max_depth=max_depth),
         phase_layers_table(profile, max_depth=max_depth),
@@ -127,8 +156,13 @@ def opening_tables(profile: Profile, *, max_depth: int | None = None) -> tuple[T
 
 
 def evidence_tables(profile: Profile) -> tuple[Table, ...]:
-    """What the numbers rest on: the checks, the uncounted ops and the notes."""
-    return _filled(checks_table(profile.checks), uncounted_table(profile.uncounted), notes_table(profile.notes))
+    """What the numbers rest on: the checks, the counter of joules, the uncounted ops and the notes."""
+    return _filled(
+        checks_table(profile.checks),
+        energy_counter_table(profile),
+        uncounted_table(profile.uncounted),
+        notes_table(profile.notes),
+    )
 
 
 def flop_tables(report: FlopReport) -> tuple[Table, ...]:

@@ -1,10 +1,23 @@
-"""What the views share: inert tables, their measured columns and closing rows, the roofline, the tree of layers."""
+"""What the views share: inert tables, their columns and closing rows, joules, the roofline, the tree of layers."""
 
-from layerprof.views.base.base import Amount, Cell, Column, ColumnQuantity, Measured, Reading, Row, Table
+from layerprof.views.base.base import (
+    DECODE,
+    Amount,
+    AmountForm,
+    Cell,
+    Column,
+    ColumnQuantity,
+    Measured,
+    Reading,
+    Row,
+    Table,
+    joules_of,
+)
 from layerprof.views.base.ceilings import ceilings_of, ceilings_words
+from layerprof.views.base.energy import EnergyReading, energy_footnotes, energy_readings
+from layerprof.views.base.energylines import TIMES_ONLY, VERDICT_WORDS, closure_amount, energy_lines, step_power
 from layerprof.views.base.folding import ROOT_LABEL, Forest, Group, forest_of, groups_of, layers_below
 from layerprof.views.base.metrics import (
-    DECODE,
     Closing,
     Metric,
     closing_rows,
@@ -20,11 +33,15 @@ __all__ = [
     "ABOVE",
     "DECODE",
     "ROOT_LABEL",
+    "TIMES_ONLY",
+    "VERDICT_WORDS",
     "Amount",
+    "AmountForm",
     "Cell",
     "Closing",
     "Column",
     "ColumnQuantity",
+    "EnergyReading",
     "Forest",
     "Group",
     "Measured",
@@ -37,13 +54,19 @@ __all__ = [
     "ceilings_of",
     "ceilings_words",
     "closing_rows",
+    "closure_amount",
+    "energy_footnotes",
+    "energy_lines",
+    "energy_readings",
     "forest_of",
     "groups_of",
+    "joules_of",
     "layer_metrics",
     "layers_below",
     "likeness_of",
     "measured",
     "missing_footnotes",
     "roof_readings",
+    "step_power",
     "time_footnotes",
 ]

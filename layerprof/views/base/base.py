@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from layerprof.records import OpProfile, Quantities
+from layerprof.records import Energy, OpProfile, Quantities
 from layerprof.units import Quantity
 
+DECODE = "decode"  # the phase whose runs are tokens
+
 ColumnQuantity = Quantity | Literal["share", "integer"] | None
+AmountForm = Literal["interval", "plus_minus", "digits"]
 Role = Literal["body", "closing", "problem"]
 Measured = Quantities | OpProfile
 
@@ -27,12 +30,20 @@ class Amount:
         value: in the base unit of its quantity.
         low, high: the ends of its 95 % interval, or None.
         quantity: where it differs from its column's, as in a list of unlike numbers.
+        form: how it is written: with the ends of its interval, as ``7.4 ± 0.1``, or by itself as ``7.4``. In the last
+            two it has the digits that its interval supports, two where it has none.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
     quantity: ColumnQuantity = None
+    form: AmountForm = "interval"
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the width of its interval."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2.0
 
 
 Cell = str | int | float | Amount | None
@@ -117,3 +128,13 @@ class Reading(ABC):
     def closing_cells(self) -> tuple[Cell, Cell, Cell]:
         """What lies on other threads, what is under no layer, and the step; "" where that makes no sense."""
         return "", "", ""
+
+
+def joules_of(energies: Sequence[Energy], *, form: AmountForm = "plus_minus") -> Amount:
+    """The sum of some joules; without an interval as soon as one has none."""
+    total_j = sum(energy.total_j for energy in energies)
+    widths = [energy.half_width_j for energy in energies]
+    known = [width for width in widths if width is not None]
+    if len(known) < len(widths):
+        return Amount(value=total_j, form=form)
+    return Amount(value=total_j, low=total_j - sum(known), high=total_j + sum(known), form=form)

@@ -14,21 +14,19 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from layerprof.records import Distribution, Energy, LayerProfile, Profile, family_of, middle_steps, typical
+from layerprof.records import Distribution, LayerProfile, Profile, family_of, middle_steps, typical
 from layerprof.views.base.base import Cell, Column, ColumnQuantity, Measured, Reading, Row
 
-DECODE = "decode"  # the phase whose runs are tokens
 CLOSING_LABELS = ("(on other threads)", "(unattributed)", "step")
 # What a footnote calls a missing quantity, then the names by which notes speak of it.
 _TIME = ("time", "total_s", "self_s", "step_s")
 _DEVICE = ("device time", "device_total_s", "device_self_s")
 _FLOPS = ("FLOPs", "flops", "self_flops")
 _MEMORY = ("memory", "peak_bytes", "memory")
-_ENERGY = ("energy", "energy", "self_energy")
 _OF_SOME_CODE = "no_work"  # of notes on layers that have none of a quantity: no reason for a whole column
 _ADDING_ATTRIBUTES = frozenset({"self_s", "device_self_s", "self_flops"})
 
-_Value = Distribution | Energy | int | float
+_Value = Distribution | int | float
 _Reading = TypeVar("_Reading", bound=Reading)
 
 
@@ -53,7 +51,7 @@ class Metric(Reading):
 
     Attributes:
         column: its heading; a ``share`` is one of the closing's step.
-        attribute: of the records it reads; a distribution counts with its typical value, an energy with its joules.
+        attribute: of the records it reads; a distribution counts with its typical value.
         explained_by: what a footnote calls it, then the names by which notes speak of it.
         closing: the profile's closing numbers, in the attribute's unit.
         is_largest: whether several records make a maximum; else they make a sum.
@@ -96,7 +94,7 @@ def _combined(values: list[_Value], *, steps: tuple[int, ...], is_largest: bool)
 def _number(value: _Value, steps: tuple[int, ...]) -> float:
     if isinstance(value, Distribution):
         return typical(value, steps)
-    return value.total_j if isinstance(value, Energy) else value
+    return value
 
 
 def layer_metrics(profile: Profile) -> Mapping[str, Metric]:
@@ -118,8 +116,6 @@ def layer_metrics(profile: Profile) -> Mapping[str, Metric]:
         "flops_share": _metric("FLOPs share", "share", "self_flops", (), counted),
         "param_count": _metric("params", "count", "param_count"),
         "peak_bytes": replace(_metric("peak memory", "bytes", "peak_bytes", _MEMORY, peak), is_largest=True),
-        "energy": _metric("energy", "j", "energy", _ENERGY),
-        "self_energy": _metric("self energy", "j", "self_energy", _ENERGY),
     }
 
 

@@ -1,4 +1,4 @@
-"""layerprof tells which layer of a PyTorch model spends the time, the FLOPs and the memory, and closes the books.
+"""layerprof tells which layer of a PyTorch model spends the time, the FLOPs, the memory and the joules.
 
     import layerprof as lp
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from layerprof import models
+    from layerprof.energy import EnergySource
     from layerprof.errors import (
         InputError,
         LayerprofError,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
         Check,
         Distribution,
         Energy,
+        EnergyOptions,
+        EnergySummary,
         FlopReport,
         KernelProfile,
         LayerProfile,
@@ -62,6 +65,9 @@ __all__ = [
     "Check",
     "Distribution",
     "Energy",
+    "EnergyOptions",
+    "EnergySource",
+    "EnergySummary",
     "FlopReport",
     "InputError",
     "KernelProfile",
@@ -98,6 +104,7 @@ __all__ = [
 
 _MODULES = {"models": "layerprof.models", "plans": "layerprof.sweeping.plans"}
 _NAMES_OF = {
+    "layerprof.energy": ("EnergySource",),
     "layerprof.errors": (
         "InputError",
         "LayerprofError",
@@ -115,6 +122,8 @@ _NAMES_OF = {
         "Check",
         "Distribution",
         "Energy",
+        "EnergyOptions",
+        "EnergySummary",
         "FlopReport",
         "KernelProfile",
         "LayerProfile",

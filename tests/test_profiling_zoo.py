@@ -69,7 +69,7 @@ def test_nothing_but_what_is_missing_is_noted_of_a_net_that_does_the_same_in_eve
     codes = {note.code for note in profile.notes}
     of_layers = {note.quantity for note in profile.notes if note.scope == "*"}
 
-    assert codes - {"no_work"} == {"not_available", "not_by_phase", "no_device", "pass_not_asked"}
+    assert codes - {"no_work"} == {"not_by_phase", "no_device", "pass_not_asked"}
     assert ("no_work" in codes) == any(row.bytes_moved == 0 for row in (*profile.layers, *profile.stages))
     assert {getattr(layer, name) for layer in profile.layers for name in of_layers} <= {None, ()}
     assert [note.scope for note in profile.notes if note.code == "not_by_phase"] == ["phase forward"]

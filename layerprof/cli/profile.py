@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,13 +30,15 @@ from layerprof.report.text import print_record
 from layerprof.store import timeline_path
 
 if TYPE_CHECKING:
-    from layerprof.records import AxisValue, Profile
+    from layerprof.records import AxisValue, EnergyOptions, Profile
     from layerprof.sweeping.base import Settings
 
 _FILES = ("profile.json", "profile.md", "profile.html", "profile.csv")
 _TIMELINE_FILE = "profile.timeline.npz"  # beside profile.json, where the ops pass ran
 _ROOFLINE_FILE = "roofline.png"  # where there are ceilings, FLOPs and times
 _PARTIAL_FILE = "profile.partial.json"  # beside a whole profile that an earlier run left, never in its place
+_LAYERS = ("blocks", "leaves", "none")  # that the energy pass knows by name
+_DEFAULT_LAYERS = _LAYERS[0]
 _NEW_TOKENS = 8  # of a generation, where none are asked for
 
 Model = Annotated[str, typer.Argument(help="A preset (blip2-tiny, blip2-opt-2.7b), or package.module:callable.")]
@@ -52,7 +54,17 @@ Method = Annotated[str | None, typer.Option(help="Call this method, such as gene
 NewTokens = Annotated[
     int | None, typer.Option("--max-new-tokens", help="Tokens that generate makes, exactly.", show_default="8")
 ]
-Passes = Annotated[str, typer.Option(help="Of time, ops, flops, memory; the bare pass always runs.")]
+Passes = Annotated[str, typer.Option(help="Of time, ops, flops, memory, energy; the bare pass always runs.")]
+Energy = Annotated[
+    str | None, typer.Option(help="auto, or estimate:WATTS for an assumption.", show_default="the device's counter")
+]
+EnergyLayers = Annotated[
+    str | None,
+    typer.Option(help="blocks, leaves, none (the step alone), or globs with commas.", show_default="blocks"),
+]
+Carbon = Annotated[
+    float | None, typer.Option("--carbon-intensity", help="gCO2e per kWh of your grid.", show_default="no CO2")
+]
 Warmup = Annotated[int | None, typer.Option(help="Steps before measuring.", show_default="until steady")]
 Repeats = Annotated[int | None, typer.Option(help="Measured steps of each pass.", show_default="until steady")]
 Depth = Annotated[int | None, typer.Option(min=0, help="Levels of the tree to print.", show_default="all")]
@@ -68,6 +80,8 @@ class _Request:
     method: str | None
     method_kwargs: Mapping[str, object]
     passes: tuple[str, ...]
+    energy: str
+    energy_options: EnergyOptions
     is_progress_shown: bool
 
 
@@ -83,6 +97,9 @@ def profile(
     passes: Passes = "time,ops,flops,memory",
     warmup: Warmup = None,
     repeats: Repeats = None,
+    energy: Energy = None,
+    energy_layers: EnergyLayers = None,
+    carbon_intensity: Carbon = None,
     weights: Weights = None,
     seed: Seed = None,
     task: Task = None,
@@ -107,6 +124,8 @@ def profile(
         method=method,
         method_kwargs=_generation(method, max_new_tokens),
         passes=tuple(name.strip() for name in passes.split(",")),
+        energy=energy or "auto",
+        energy_options=_energy_options(energy_layers, carbon_intensity),
         is_progress_shown=is_progress_shown(progress),
     )
     try:
@@ -134,6 +153,17 @@ def _generation(method: str | None, max_new_tokens: int | None) -> Mapping[str, 
     return {"max_new_tokens": count, "min_new_tokens": count, "do_sample": False}
 
 
+def _energy_options(layers: str | None, carbon_g_per_kwh: float | None) -> EnergyOptions:
+    from layerprof.records import EnergyOptions
+
+    name = _DEFAULT_LAYERS if layers is None else layers.strip()
+    chosen = name if name in _LAYERS else tuple(glob.strip() for glob in name.split(","))
+    try:
+        return EnergyOptions(layers=chosen, carbon_g_per_kwh=carbon_g_per_kwh)  # type: ignore[arg-type]  # in _LAYERS
+    except ValueError as error:
+        raise InputError(f"--carbon-intensity or --energy-layers: {error}") from error
+
+
 def _measured(request: _Request) -> Profile:
     from layerprof import profiling
     from layerprof.profiling.base import checked_passes
@@ -155,6 +185,8 @@ def _measured(request: _Request) -> Profile:
             passes=passes,
             warmup=request.settings.warmup,
             repeats=request.settings.repeats,
+            energy=request.energy,
+            energy_options=replace(request.energy_options, samples=workload.samples),
             progress=request.is_progress_shown,
         )
     except MeasurementError as error:

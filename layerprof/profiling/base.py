@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import torch
@@ -12,13 +14,16 @@ from torch import nn
 
 from layerprof import machine
 from layerprof.attribute import RawTrace, attribute, outruns_products
+from layerprof.clock import SystemClock
+from layerprof.energy import ESTIMATE, EnergySource, Sources
 from layerprof.errors import InputError
-from layerprof.measure import Target, resolve, unwrapped
+from layerprof.measure import AskedJoules, Target, found_sources, resolve, unwrapped
 from layerprof.models import adapter_for
-from layerprof.records import Ceilings, PartInfo, PhaseRules, Profile, ProfileSpec
+from layerprof.records import Ceilings, EnergyOptions, PartInfo, PhaseRules, Profile, ProfileSpec
 from layerprof.tree import StageRules
 
 AskedCeilings = Ceilings | Literal["auto"] | None
+AskedEnergy = EnergySource | Sources | str | None  # a string is "auto" or an estimate's name
 
 PASSES = ("bare", "time", "ops", "flops", "memory", "energy")
 
@@ -124,6 +129,44 @@ def checked_ceilings(ceilings: AskedCeilings) -> AskedCeilings:
     if ceilings is None or ceilings == "auto" or isinstance(ceilings, Ceilings):
         return ceilings
     raise InputError(f"ceilings is a layerprof.Ceilings, 'auto' or None; found {ceilings!r}")
+
+
+def checked_energy(energy: AskedEnergy, options: EnergyOptions | None) -> AskedJoules:
+    """Where joules are to come from, and how.
+
+    Raises:
+        InputError: when it is neither a source, nor "auto", nor an estimate's name, nor None; or the options are none.
+    """
+    if options is not None and not isinstance(options, EnergyOptions):
+        raise InputError(f"energy_options is a layerprof.EnergyOptions or None; found {options!r}")
+    is_named = isinstance(energy, str) and (energy == "auto" or energy.partition(":")[0] == ESTIMATE)
+    is_source = isinstance(energy, Sources) or all(
+        hasattr(energy, name) for name in ("facts", "read_j", "state", "close")
+    )
+    if energy is not None and not is_named and not is_source:
+        raise InputError(
+            f"energy is 'auto', '{ESTIMATE}:WATTS', '{ESTIMATE}:tdp', a layerprof.EnergySource, or None; "
+            f"found {energy!r}"
+        )
+    return AskedJoules(source=energy, options=options or EnergyOptions())
+
+
+def require_meaning(joules: AskedJoules, target: Target) -> None:
+    """Nothing, where what was asked for of joules means something for this model.
+
+    Raises:
+        InputError: where an estimate has no watts, or a glob matches no layer.
+    """
+    if isinstance(joules.source, str) and joules.source != "auto":
+        found_sources(joules.source, target.device, SystemClock())
+    names = [name for layer in target.tree.layers for name in (layer.path, *layer.aliases)]
+    for glob in joules.options.layers if isinstance(joules.options.layers, tuple) else ():
+        if not any(fnmatchcase(name, glob) for name in names):
+            nearest = difflib.get_close_matches(glob, names, n=3, cutoff=0.0)
+            raise InputError(
+                f"joules were asked of layers {glob!r}, which is the path of none; the nearest are "
+                f"{', '.join(map(repr, nearest))}"
+            )
 
 
 def attributed(trace: RawTrace, device: torch.device, ceilings: AskedCeilings) -> Profile:

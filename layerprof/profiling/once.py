@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from torch import nn
@@ -15,16 +14,19 @@ from layerprof.errors import InputError, LayerprofError, MeasurementError, Measu
 from layerprof.measure import Call, Measurement, Options, describe_inputs
 from layerprof.profiling.base import (
     AskedCeilings,
+    AskedEnergy,
     attributed,
     checked_ceilings,
     checked_count,
+    checked_energy,
     checked_kwargs,
     checked_passes,
     described,
+    require_meaning,
     spec_of,
 )
 from layerprof.progress import progress_bar
-from layerprof.records import Profile, ProfileSpec
+from layerprof.records import EnergyOptions, Profile, ProfileSpec
 from layerprof.tree import StageRules
 
 
@@ -40,12 +42,13 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
     warmup: int | None = None,
     repeats: int | None = None,
     stages: StageRules | None = None,
-    energy: Literal["auto"] | None = "auto",
+    energy: AskedEnergy = "auto",
+    energy_options: EnergyOptions | None = None,
     ceilings: AskedCeilings = "auto",
     progress: bool = False,
     clock: Clock | None = None,
 ) -> Profile:
-    """Which layer of ``model`` spends the time, the FLOPs and the memory, with the books closed.
+    """Which layer of ``model`` spends the time, the FLOPs, the memory and the joules, with the books closed.
 
     The model runs in eval mode without gradients unless ``train``. Its mode, hooks, gradients' switch and the random
     state are afterwards as before, whatever happened. Inputs that the model changes in place are copied for each step,
@@ -58,13 +61,16 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
         method: the name of a method to call with ``inputs`` instead of the model; it is the root's row then.
         method_kwargs: passed to it beside ``inputs``.
         train: train mode and gradients; ``call`` then does forward, backward and, if it likes, the optimizer's step.
-        passes: of bare, time, ops, flops, memory, energy. Bare always runs. Energy does not exist in this version:
-            its quantities are None, with a note.
+        passes: of bare, time, ops, flops, memory, energy. Bare always runs. Energy takes minutes; where there is no
+            counter it takes no time, and its quantities are None, with the reason in a note.
         warmup: steps before measuring; None is until they stop getting faster, at most 20 steps or 5 s.
         repeats: steps of each timed pass; None is at least 6, then until the median's interval is within 2 % or 10 s
             are over, at most 200.
         stages: name to globs over paths; None takes the model's own, or the top-level children.
-        energy: for the energy pass, which does not exist in this version.
+        energy: where the energy pass counts joules. "auto" takes the best counter of the model's device that can be
+            had; ``"estimate:65"`` (watts) and ``"estimate:tdp"`` take an assumption, which is labelled as one; a
+            `layerprof.EnergySource` is taken as it is; None leaves the pass out.
+        energy_options: how the energy pass is made; None takes the defaults of `layerprof.EnergyOptions`.
         ceilings: what efficiencies are measured against. "auto" takes what was measured on this machine before, and
             measures what was not: a second or two, once for a machine, after the passes. None leaves them out.
         progress: whether to show a bar on standard error.
@@ -82,10 +88,10 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
     asked = checked_passes(passes)
     if not isinstance(train, bool):
         raise InputError(f"train is True or False; found {train!r}")
-    if energy is not None and energy != "auto":
-        raise InputError(f"energy is 'auto' or None in this version; found {energy!r}")
+    joules = checked_energy(energy, energy_options)
     step = Call(model=model, inputs=inputs, function=call, method=method, method_kwargs=checked_kwargs(method_kwargs))
     known = described(model, stages=stages, method=method, runs_step=call is None, inputs=inputs)
+    require_meaning(joules, known.target)
     roof = checked_ceilings(ceilings)
     spec = replace(
         spec_of(model, known, asked),
@@ -103,6 +109,7 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
             repeats=repeats,
             clock=clock or SystemClock(),
             progress=show,
+            energy=joules,
         )
         return _run(Measurement(step, known.target, options, known.phases), spec, device=known.target.device, roof=roof)
 

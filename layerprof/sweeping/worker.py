@@ -24,11 +24,11 @@ from torch import nn
 from layerprof import stats
 from layerprof.errors import InputError, LayerprofError, MeasurementError, UnavailableError
 from layerprof.profiling import Profiler, count_flops, profile
-from layerprof.records import CellFailure, CellRecord, Distribution, FrozenMapping, Note, Profile
+from layerprof.records import CellFailure, CellRecord, Distribution, EnergyOptions, FrozenMapping, Note, Profile
 from layerprof.sweeping.base import Outcome, PlannedCell, cell_from_json, write_outcome
 from layerprof.sweeping.base.workload import Workload, labelled, load_workload
 
-PASSES = ("time", "flops", "memory")
+PASSES = ("time", "flops", "memory", "energy")
 
 _WIDE = 0.1  # of a median: batches that differ in length alone stay below it
 
@@ -65,11 +65,16 @@ def _measured(cell: PlannedCell) -> Outcome:
     workload = load_workload(cell.model, settings)
     longest = max(workload.batches, key=_size)
     layers = profile(
-        workload.model, longest, passes=PASSES, warmup=settings.warmup, repeats=settings.repeats, energy=None
+        workload.model,
+        longest,
+        passes=PASSES,
+        warmup=settings.warmup,
+        repeats=settings.repeats,
+        energy_options=EnergyOptions(layers="none", samples=workload.samples),
     )
     layers = labelled(layers, workload.labels)
     latency_s = _latency(workload, layers)
-    metrics = {**_latency_metrics(latency_s), **_work_metrics(workload, layers, longest)}
+    metrics = {**_latency_metrics(latency_s), **_work_metrics(workload, layers, longest), **_energy_metrics(layers)}
     samples = settings.batch_size if settings.samples is not None else None
     record = CellRecord(
         id=cell.id,
@@ -127,20 +132,28 @@ def _work_metrics(workload: Workload, layers: Profile, longest: object) -> dict[
     }
 
 
+def _energy_metrics(layers: Profile) -> dict[str, float | int | None]:
+    """Joules of a step on the longest batch, with the ends of their interval; nothing where none were counted."""
+    if layers.energy is None:
+        return {}
+    low_j, high_j = layers.energy.step.ci95_j or (None, None)
+    return {"energy_j": layers.energy.step.total_j, "energy_low_j": low_j, "energy_high_j": high_j}
+
+
 def _per_sample(metrics: Mapping[str, float | int | None], samples: int | None) -> dict[str, float | int | None]:
-    """Latency and FLOPs of one sample; nothing where it is not known how many a step has."""
+    """Latency, FLOPs and joules of one sample; nothing where it is not known how many a step has."""
     if samples is None:
         return {}
-    latency_s, flops = metrics["latency_s"], metrics["flops"]
+    latency_s, flops, energy_j = metrics["latency_s"], metrics["flops"], metrics.get("energy_j")
     return {
         "latency_per_sample_s": None if latency_s is None else latency_s / samples,
         "flops_per_sample": None if flops is None else flops / samples,
-        "energy_j_per_sample": None,
+        "energy_j_per_sample": None if energy_j is None else energy_j / samples,
     }
 
 
 def _notes_on_profile(layers: Profile) -> Iterator[Note]:
-    yield from (note for note in layers.notes if note.quantity == "energy")
+    yield from {note.text: note for note in layers.notes if note.quantity == "energy"}.values()  # each reason once
     for check in layers.checks:
         if not check.ok:
             yield Note(code="check_failed", quantity=check.name, scope="step", text=check.detail)
@@ -152,6 +165,7 @@ def _notes_on_batches(cell: PlannedCell, workload: Workload) -> Iterator[Note]:
     if len({_shapes(batch) for batch in workload.batches}) > 1:
         text = "of the batch with the longest text; latency is the median and FLOPs the mean over all batches"
         yield Note(code="batches_differ", quantity="peak_bytes", scope="step", text=text)
+        yield Note(code="batches_differ", quantity="energy_j", scope="step", text=text)
     size, samples = cell.settings.batch_size, cell.settings.samples
     if samples is not None and samples % size:
         text = f"{samples % size} of {samples} samples fill no batch of {size} and were left out"

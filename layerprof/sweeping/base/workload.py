@@ -34,11 +34,13 @@ class Workload:
         model: on its device, in eval mode where it is a preset.
         batches: inputs of a step each, at least one; equal in their number of samples.
         labels: what the record says about them.
+        samples: of one step, or None where nobody said.
     """
 
     model: nn.Module
     batches: tuple[object, ...]
     labels: FrozenMapping[str]
+    samples: int | None = None
 
 
 def load_workload(name: str, settings: Settings) -> Workload:
@@ -69,7 +71,7 @@ def load_workload(name: str, settings: Settings) -> Workload:
         for chunk in chunks
     )
     used = [sample for chunk in chunks for sample in chunk]
-    return Workload(model=model, batches=tuple(batches), labels=_labels(settings, used))
+    return Workload(model=model, batches=tuple(batches), labels=_labels(settings, used), samples=settings.batch_size)
 
 
 def _full_batches(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:

@@ -1,7 +1,8 @@
 """What the profiler itself costs: ``make bench``.
 
 Each line is a median with its 95 % interval; where there is a goal it says whether that was met. The exit status is 0
-either way. About seven minutes on two cores, and 10 GB of memory; ``--quick`` leaves out BLIP-2 at full geometry.
+either way. About half an hour on two cores, and 18 GB of memory; ``--quick`` leaves out BLIP-2 at full geometry and the
+300 runs of each simulated counter.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 import columns
 import counting
+import energycost
 import files
 import geometry
 import hooks
 import nets
 import passes
+import recovery
 import session
 import torch
 from lines import Line
@@ -31,8 +34,10 @@ SECTIONS: Mapping[str, Callable[[], Iterator[Line]]] = {
     "columns": columns.lines,
     "counting": counting.lines,
     "geometry": geometry.lines,
+    "energycost": energycost.lines,
+    "recovery": recovery.lines,
 }
-SLOW = ("geometry", "counting")
+SLOW = ("geometry", "counting", "energycost", "recovery")
 _STYLES = {"met": "green", "missed": "red", "": ""}
 
 

@@ -14,7 +14,7 @@ from layerprof.energy.base.sources import (
     refuse_long_calls,
 )
 from layerprof.energy.base.watched import WatchedSource
-from layerprof.energy.base.windows import LONG_CALL_S, LOT_S, Window, WindowPlan
+from layerprof.energy.base.windows import LONG_CALL_S, LOT_S, Reading, Window, WindowPlan
 
 __all__ = [
     "LONG_CALL_S",
@@ -23,6 +23,7 @@ __all__ = [
     "EnergySource",
     "Load",
     "PolledEnergy",
+    "Reading",
     "Refusal",
     "ShowsPower",
     "SourceError",

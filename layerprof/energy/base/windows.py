@@ -16,6 +16,19 @@ _EDGE_TICKS = 20  # in a window from edge to edge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A counter's reading.
+
+    Attributes:
+        at_ns: the middle between the moments before and after it.
+        joules: read.
+    """
+
+    at_ns: int
+    joules: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowPlan:
     """How windows are taken with one counter.
 

@@ -1,6 +1,6 @@
 """What all of qualification shares: the bench that a counter is tried on, and what was found out."""
 
-from layerprof.energy.qualification.base.bench import Activity, Bench, Reading, Setting, Span
+from layerprof.energy.qualification.base.bench import Activity, Bench, Setting, Span
 from layerprof.energy.qualification.base.found import DRIFT_REL, RATES_HZ, READS, Found, Movement, Rest, Steady, Tick
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Bench",
     "Found",
     "Movement",
-    "Reading",
     "Rest",
     "Setting",
     "Span",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from layerprof.energy.base import LOT_S, EnergySource, ShowsPower, SourceError, WatchedSource, is_too_long
+from layerprof.energy.base import LOT_S, EnergySource, Reading, ShowsPower, SourceError, WatchedSource, is_too_long
 
 if TYPE_CHECKING:
     import random
@@ -26,19 +26,6 @@ Activity = Literal["work", "rest"]
 _LONG_CALL_S = 2.0  # a dozen of them would take longer than all the rest
 _VERY_LONG_CALL_S = 6.0
 _EARLY = 0.1  # of the time between two readings: calls do not end at the moment that was planned
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A reading and its moment.
-
-    Attributes:
-        at_ns: the middle between the moments before and after it.
-        joules: read.
-    """
-
-    at_ns: int
-    joules: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,24 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from layerprof.clock import Clock
-from layerprof.energy.base import LONG_CALL_S, LOT_S, DeviceState, EnergySource, Load
+from layerprof.energy.base import LONG_CALL_S, LOT_S, DeviceState, EnergySource, Load, Reading
 
 LEAST_TICKS = {"ticks": 10, "edges": 20, "polled": 20, "assumed": 0}  # in a window; research: 20 ticks at the edges,
 # 10 from tick to tick. Of polled power they are polls.
 _ROUNDING = 0.02  # of a call: the times of calls and polls are known about
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A counter's reading.
-
-    Attributes:
-        at_ns: the middle between the moments before and after it.
-        joules: read.
-    """
-
-    at_ns: int
-    joules: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layerprof.energy.windows.base.base import Probe, Reading, Run, Taken
+from layerprof.energy.base import Reading
+from layerprof.energy.windows.base.base import Probe, Run, Taken
 
 _FROZEN_TICKS = 4  # without a move a counter is frozen; one that is up to a tick late needs two
 _FROZEN_POLLS = 4

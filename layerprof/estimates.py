@@ -24,6 +24,9 @@ _QUANTILES = (
     (60.0, 2.0003), (120.0, 1.9799), (math.inf, 1.9600),
 )  # fmt: skip
 
+_CLEAR_ERRORS = 3.0  # standard errors of a process's own median
+_CLEAR_SHARE = 0.03  # of the median; the least effect that a comparison calls one
+
 
 def t_quantile(degrees: float) -> float:
     """Half the width of a 95 % interval in standard errors, by degrees of freedom (need not be whole).
@@ -167,6 +170,77 @@ def from_samples(samples: Sequence[float], *, origin: str, part: str = "") -> Es
         value=statistics.fmean(samples),
         errors=(ErrorPart(origin=origin, part=part, error=error, degrees=len(samples) - 1.0),),
     )
+
+
+def median_over_processes(
+    medians: Sequence[float], intervals: Sequence[tuple[float, float] | None]
+) -> tuple[float, tuple[float, float] | None]:
+    """The median of the medians that several processes measured, with its 95 % interval.
+
+    Steps of one process share its memory layout, its caches and its minute, so their interval tells nothing of another
+    process. The interval here is around the mean of the medians, half as wide as the larger of
+
+        t(0.975, R - 1) s / sqrt(R)     from how the R medians differ, with Student's t
+        w / sqrt(R)                     from the processes' own intervals, w being the root of their mean square
+
+    and is extended to the value where that lies outside. Of one process it is the process's own.
+
+    Args:
+        medians: one a process.
+        intervals: of each, or None where it has none.
+
+    Returns:
+        The value, and its interval; None where one process has none.
+
+    Raises:
+        ValueError: where there is no process.
+
+    Source:
+        Intervals from runs in fresh processes: A. Georges, D. Buytaert, L. Eeckhout, Statistically Rigorous Java
+        Performance Evaluation (2007), sections 3.2 and 3.3. The larger of the two keeps two or three medians that
+        happen to agree from claiming more than each of them knows.
+
+    Limits:
+        Medians are taken as normally distributed over processes; strongly skewed ones are covered less often.
+    """
+    value, count = statistics.median(medians), len(medians)
+    if count == 1:
+        return value, intervals[0]
+    mean, spread = _mean_and_spread(medians)
+    own = within_processes(intervals)
+    half = max(t_quantile(count - 1.0) * spread, own or 0.0) / math.sqrt(count)
+    return value, (min(mean - half, value), max(mean + half, value))
+
+
+def within_processes(intervals: Iterable[tuple[float, float] | None]) -> float | None:
+    """Half the width of a typical process's own interval, the root of their mean square; None where none has one."""
+    halves = [(interval[1] - interval[0]) / 2.0 for interval in intervals if interval is not None]
+    return math.sqrt(sum(half * half for half in halves) / len(halves)) if halves else None
+
+
+def do_processes_differ(medians: Sequence[float], intervals: Sequence[tuple[float, float] | None]) -> bool:
+    """Whether processes differ clearly more than their own intervals allow.
+
+    They do where the standard deviation of their medians is above three standard errors of a process's own median,
+    which happens to equal processes less than once in 300 sweeps of a cell, and the medians lie more than 3 % apart,
+    below which nobody would decide otherwise.
+
+    Args:
+        medians: one a process.
+        intervals: of each, or None where it has none.
+    """
+    own = within_processes(intervals)
+    if len(medians) < 2 or own is None:
+        return False
+    _, spread = _mean_and_spread(medians)
+    is_beyond_own = spread > _CLEAR_ERRORS * own / _QUANTILES[-1][1]
+    return is_beyond_own and max(medians) - min(medians) > _CLEAR_SHARE * abs(statistics.median(medians))
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and the standard deviation of a sample of at least two; many times quicker than exact fractions."""
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def _scaled(errors: Iterable[ErrorPart], factor: float) -> tuple[ErrorPart, ...]:

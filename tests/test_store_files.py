@@ -1,4 +1,4 @@
-"""Files and folders: whole or not there, readable to whom they should be, and a sweep's cells in their places."""
+"""Files: whole or not there, and readable to whom they should be."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from store_records import cell, cut, real_profile, sweep
+from store_records import cell, real_profile
 
 import layerprof as lp
-from layerprof.records import FrozenMapping, SweepRecord
-from layerprof.store import SWEEP_FILE, cell_path, load_sweep, write_record, write_text
+from layerprof.records import FrozenMapping
+from layerprof.store import write_record, write_text
 
 
 @pytest.fixture(scope="module")
@@ -108,60 +108,3 @@ def test_files_have_the_permissions_that_other_files_get(tmp_path: Path, umask: 
         os.umask(before)
 
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "other.txt").stat().st_mode)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, profile: lp.Profile) -> Path:
-    """A sweep of two cells, of which one is done and has a profile."""
-    write_record(
-        sweep(replace(cell("a1"), status="pending"), replace(cell("b2"), status="pending")), tmp_path / SWEEP_FILE
-    )
-    write_record(replace(cell("b2"), profile_path="cells/b2.profile.json"), cell_path(tmp_path, "b2"))
-    write_record(profile, tmp_path / "cells" / "b2.profile.json")
-    return tmp_path
-
-
-def test_a_sweeps_folder_has_what_its_cells_brought_so_far(folder: Path) -> None:
-    record = lp.load(folder)
-
-    assert isinstance(record, SweepRecord)
-    assert [(one.id, one.status) for one in record.cells] == [("a1", "pending"), ("b2", "done")]
-
-
-def test_a_cells_profile_is_read_from_its_folder(folder: Path, profile: lp.Profile) -> None:
-    pending, done = load_sweep(folder).cells
-
-    assert pending.profile is None
-    assert done.profile == profile
-
-
-def test_a_sweep_that_was_moved_still_finds_its_profiles(folder: Path, profile: lp.Profile) -> None:
-    moved = folder.rename(folder.parent / "moved")
-
-    assert load_sweep(moved).cells[1].profile == profile
-
-
-def test_a_folder_without_a_sweep_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(lp.InputError, match=r"there is no sweep\.json in"):
-        lp.load(tmp_path)
-
-
-def test_a_damaged_cell_is_named(folder: Path) -> None:
-    cut(cell_path(folder, "b2"), 0.5)
-
-    with pytest.raises(lp.RecordError, match=r"b2\.json is truncated"):
-        lp.load(folder)
-
-
-def test_a_cell_that_is_something_else_is_refused(folder: Path, profile: lp.Profile) -> None:
-    write_record(profile, cell_path(folder, "a1"))
-
-    with pytest.raises(lp.RecordError, match=r"a1\.json holds a Profile, not a CellRecord"):
-        lp.load(folder)
-
-
-def test_a_sweep_that_is_something_else_is_refused(folder: Path, profile: lp.Profile) -> None:
-    write_record(profile, folder / SWEEP_FILE)
-
-    with pytest.raises(lp.RecordError, match=r"sweep\.json holds a Profile, not a SweepRecord"):
-        lp.load(folder)

@@ -45,7 +45,20 @@ from layerprof.records.memory import MemorySummary, PeakOwner
 from layerprof.records.profile import Environment, PartInfo, Profile, ProfileSpec
 from layerprof.records.samples import Prompt, Sample
 from layerprof.records.structure import LayerInfo, PhaseRules, family_of
-from layerprof.records.sweeps import AxisValue, CellFailure, CellRecord, CellStatus, PlanRecord, SweepRecord
+from layerprof.records.sweeps import (
+    AxisValue,
+    CellFailure,
+    CellRecord,
+    CellStatus,
+    FailureKind,
+    Isolation,
+    PlanRecord,
+    RunConditions,
+    RunRecord,
+    RunStatus,
+    RunSummary,
+    SweepRecord,
+)
 from layerprof.records.timeline import Columns, Timeline
 from layerprof.records.typical import middle_steps, typical
 
@@ -77,8 +90,10 @@ __all__ = [
     "EnergySummary",
     "EnergyUnit",
     "Environment",
+    "FailureKind",
     "FlopReport",
     "FrozenMapping",
+    "Isolation",
     "KernelProfile",
     "Kind",
     "LayerInfo",
@@ -98,6 +113,10 @@ __all__ = [
     "Provenance",
     "Quantities",
     "ReadRate",
+    "RunConditions",
+    "RunRecord",
+    "RunStatus",
+    "RunSummary",
     "Sample",
     "StageProfile",
     "SweepRecord",

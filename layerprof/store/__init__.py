@@ -3,8 +3,7 @@
 A profile's timeline lies beside it: ``x.timeline.npz`` beside ``x.json``. It is written first, and the profile's file
 has its digest, so a profile never points to a timeline that is not there or not its own.
 
-A sweep is a folder: ``sweep.json`` holds the plan and every cell as pending, ``cells/<id>.json`` the outcome of one
-cell, ``cells/<id>.profile.json`` its layer profile.
+A sweep is a folder of such files; `layerprof.ledger` knows which.
 """
 
 from __future__ import annotations
@@ -16,55 +15,36 @@ from dataclasses import replace
 from pathlib import Path
 
 from layerprof.errors import InputError, RecordError
-from layerprof.records import SCHEMA, CellRecord, FlopReport, Profile, SweepRecord, Timeline
+from layerprof.records import SCHEMA, Profile, Timeline
 from layerprof.store import decode, encode, first
 from layerprof.store.base import FORMAT, Data
+from layerprof.store.decode import rows_from_data
+from layerprof.store.encode import rows_to_data
 from layerprof.store.files import read_json, to_json, write_files, write_text
 from layerprof.store.timeline import digest_of, from_npz, timeline_path, to_npz
 
 __all__ = [
-    "SWEEP_FILE",
-    "cell_path",
+    "collection_later",
     "from_data",
-    "load",
+    "is_newer",
     "load_profile",
-    "load_sweep",
+    "read_json",
     "read_record",
+    "rows_from_data",
+    "rows_to_data",
     "timeline_path",
+    "to_bytes",
     "write_record",
     "write_text",
 ]
 
-SWEEP_FILE = "sweep.json"
-_CELLS = "cells"
 _DECODERS: Mapping[int, Callable[[Mapping[str, Data]], object]] = {
     1: first.from_content,
     2: decode.from_content,
     3: decode.from_content,
+    4: decode.from_content,
     SCHEMA: decode.from_content,
 }
-
-
-def load(path: str | Path) -> Profile | SweepRecord | CellRecord | FlopReport:
-    """Any record back from its file or folder, equal to what was saved; torch is not needed.
-
-    A profile has its timeline again where the file of it still lies beside the profile's, and None where not.
-
-    Args:
-        path: a ``.json`` file, or the folder of a sweep.
-
-    Raises:
-        InputError: when there is nothing of the kind at ``path``.
-        RecordError: when it, or the timeline beside it, is cut off, damaged, or of a newer layerprof, or the timeline
-            is another profile's; the message says which.
-    """
-    source = Path(path)
-    if source.is_dir():
-        return load_sweep(source)
-    record = read_record(source)
-    if not isinstance(record, Profile | SweepRecord | CellRecord | FlopReport):
-        raise RecordError(f"{source} holds a {type(record).__name__}, which stands only inside other records")
-    return record
 
 
 def load_profile(path: str | Path) -> Profile:
@@ -80,36 +60,6 @@ def load_profile(path: str | Path) -> Profile:
     return record
 
 
-def load_sweep(folder: str | Path) -> SweepRecord:
-    """The sweep in a folder, with what its cells have brought so far.
-
-    Raises:
-        InputError: when there is no sweep in the folder.
-        RecordError: when one of its files is damaged.
-    """
-    place = Path(folder)
-    if not (place / SWEEP_FILE).is_file():
-        raise InputError(f"there is no {SWEEP_FILE} in {place}; give the folder of a sweep, or a .json file")
-    planned = read_record(place / SWEEP_FILE)
-    if not isinstance(planned, SweepRecord):
-        raise RecordError(f"{place / SWEEP_FILE} holds a {type(planned).__name__}, not a SweepRecord")
-    return replace(planned, cells=tuple(_outcome(place, cell) for cell in planned.cells))
-
-
-def _outcome(folder: Path, planned: CellRecord) -> CellRecord:
-    """What a cell has brought, or the cell as planned."""
-    path = cell_path(folder, planned.id)
-    record = read_record(path) if path.is_file() else planned
-    if not isinstance(record, CellRecord):
-        raise RecordError(f"{path} holds a {type(record).__name__}, not a CellRecord")
-    return replace(record, folder=str(folder))
-
-
-def cell_path(folder: str | Path, cell_id: str) -> Path:
-    """Where a cell's outcome lies."""
-    return Path(folder) / _CELLS / f"{cell_id}.json"
-
-
 def write_record(record: object, path: str | Path) -> Path:
     """Writes a record as JSON, whole or not at all, and a profile's timeline beside it.
 
@@ -121,7 +71,7 @@ def write_record(record: object, path: str | Path) -> Path:
     target = Path(path)
     timeline = record.timeline if isinstance(record, Profile) else None
     packed = None if timeline is None else to_npz(timeline)
-    content = to_json(encode.to_data(record, timeline=None if packed is None else digest_of(packed)))
+    content = to_bytes(record, timeline=None if packed is None else digest_of(packed))
     if packed is not None:
         write_files({timeline_path(target): packed, target: content})
         return target
@@ -129,6 +79,16 @@ def write_record(record: object, path: str | Path) -> Path:
     with suppress(OSError):  # harmless where it stays: the record does not point to it
         timeline_path(target).unlink(missing_ok=True)
     return target
+
+
+def to_bytes(record: object, *, timeline: str | None = None) -> bytes:
+    """The whole file of a record.
+
+    Args:
+        record: of a class that a file may hold.
+        timeline: the digest of the file that lies beside it, or None.
+    """
+    return to_json(encode.to_data(record, timeline=timeline))
 
 
 def read_record(path: str | Path) -> object:
@@ -139,7 +99,7 @@ def read_record(path: str | Path) -> object:
         RecordError: when it is cut off, damaged, not ours, or of a newer layerprof, or its timeline is.
     """
     source = Path(path)
-    with _collection_later():
+    with collection_later():
         content = read_json(source)
         record = from_data(content, source=str(source))
     digest = content.get("timeline") if isinstance(content, dict) else None
@@ -149,7 +109,7 @@ def read_record(path: str | Path) -> object:
 
 
 @contextmanager
-def _collection_later() -> Iterator[None]:
+def collection_later() -> Iterator[None]:
     """Keeps the garbage collector from looking through a record that is being made, and through all else each time.
 
     Nothing of it is garbage, and in a process with torch these looks were 70 of the 100 ms for 1,000 layers.
@@ -193,9 +153,15 @@ def from_data(data: object, *, source: str) -> object:
     schema = data.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise RecordError(f"{source} is damaged: its schema is {schema!r}, which is no version")
-    if schema > SCHEMA:
+    if is_newer(data):
         raise RecordError(f"{source} has schema {schema}, newer than this layerprof's {SCHEMA}; upgrade layerprof")
     try:
         return _DECODERS[schema](data)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise RecordError(f"{source} is damaged: {error}") from error
+
+
+def is_newer(data: object) -> bool:
+    """Whether a parsed file is a record of a newer layerprof, which this one must neither read nor change."""
+    schema = data.get("schema") if isinstance(data, dict) and data.get("format") == FORMAT else None
+    return isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA

@@ -24,6 +24,7 @@ Format history (the ``schema`` of the envelope):
        phases, and ceilings. A field that a file does not have is None in the record.
     4  as 3, with more fields: the energy of the step and of the time under no layer, and of each energy its power,
        idle part, errors and flags.
+    5  as 4, with the runs of a sweep's cells, one record each, and what a cell, a plan and a sweep know of them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from layerprof import records
 from layerprof.records import CallNode, Distribution, FrozenMapping, Quantities
 
 FORMAT = "layerprof"
-TOP_LEVEL = ("Profile", "SweepRecord", "CellRecord", "FlopReport")  # what a file may hold
+TOP_LEVEL = ("Profile", "SweepRecord", "CellRecord", "RunRecord", "FlopReport")  # what a file may hold
 
 NOT_STORED = {"timeline", "folder"}  # kept beside the record, or known from where it lies
 CLASSES: Mapping[str, type] = {

@@ -38,57 +38,60 @@ def from_content(content: Mapping[str, Data]) -> object:
     return _Decoder(content.get("samples")).record(encoded, CLASSES[name])
 
 
+def rows_from_data(encoded: Mapping[str, Data], record: type) -> list[Any]:
+    """The rows that `layerprof.store.encode.rows_to_data` gave.
+
+    Raises:
+        ValueError, TypeError: when they are no rows of the class.
+    """
+    return _Decoder([]).table(encoded, record)
+
+
 class _Decoder:
     """Decodes the parts of one record, whose distributions are those of the file's samples."""
 
     def __init__(self, samples: Data) -> None:
         self._distributions = _distributions(_list(samples))
-        self._of_value: Mapping[str, Callable[[Data, Form], object]] = {
-            "plain": lambda data, form: _plain([data], form)[0],
-            "samples": lambda data, form: self._picked([data], form)[0],
-            "record": lambda data, form: self.record(_object(data), class_of(form)),
-            "table": lambda data, form: tuple(self._table(_object(data), class_of(form))),
-            "tree": lambda data, form: self._tree(_object(data)),
-            "mapping": self._mapping,
-            "items": lambda data, form: tuple(self._values(_list(data), form.inner[0])),
-            "fixed": lambda data, form: tuple(
-                self._value(item, inner) for item, inner in zip(_list(data), form.inner, strict=True)
-            ),
-        }
 
     def record(self, encoded: Mapping[str, Data], record: type) -> object:
         """A record from its fields."""
         values: dict[str, object] = {}
-        for name, form in _forms_in(encoded, record):
-            with _place(name, record):
-                values[name] = self._value(encoded[name], form)
+        name, forms = "", _forms_in(encoded, record)
+        try:  # one for all fields: entering a context for each takes as long as decoding it
+            for name, form in forms:
+                values[name] = self.value(encoded[name], form)
+        except (ValueError, TypeError) as error:
+            raise _misplaced(name, record, error) from error
         return record(**values)
 
-    def _value(self, data: Data, form: Form) -> object:
+    def value(self, data: Data, form: Form) -> object:
+        """One value of a form."""
         if data is None and form.may_be_none:
             return None
-        return self._of_value[form.shape](data, form)
+        return _OF_VALUE[form.shape](self, data, form)
 
-    def _values(self, data: list[Data], form: Form) -> list[object]:
+    def values(self, data: list[Data], form: Form) -> list[object]:
+        """Several values of one form."""
         if form.shape == "plain":
             return _plain(data, form)
         if form.shape == "samples":
-            return self._picked(data, form)
-        return [self._value(item, form) for item in data]
+            return self.picked(data, form)
+        return [self.value(item, form) for item in data]
 
-    def _picked(self, positions: list[Data], form: Form) -> list[object]:
+    def picked(self, positions: list[Data], form: Form) -> list[object]:
         """The distributions at the positions, None where there is none."""
         if not form.may_be_none or None not in positions:
             return _picked(self._distributions, positions)
         picked = iter(_picked(self._distributions, [at for at in positions if at is not None]))
         return [None if at is None else next(picked) for at in positions]
 
-    def _mapping(self, data: Data, form: Form) -> FrozenMapping[object]:
+    def mapping(self, data: Data, form: Form) -> FrozenMapping[object]:
+        """A mapping of values of one form."""
         encoded = _object(data)
-        values = self._values(list(encoded.values()), form.inner[0])
+        values = self.values(list(encoded.values()), form.inner[0])
         return FrozenMapping(dict(zip(encoded, values, strict=True)))
 
-    def _tree(self, encoded: Mapping[str, Data]) -> CallNode:
+    def tree(self, encoded: Mapping[str, Data]) -> CallNode:
         """The top node of a call tree; the called are given to their callers once all are made."""
         callers = _plain(_list(encoded.get("caller")), _COUNT)
         columns = self._columns({name: column for name, column in encoded.items() if name != "caller"}, CallNode)
@@ -104,7 +107,7 @@ class _Decoder:
         _set_field(nodes, "children", map(tuple, children))
         return nodes[0]
 
-    def _table(self, encoded: Mapping[str, Data], record: type) -> list[object]:
+    def table(self, encoded: Mapping[str, Data], record: type) -> list[object]:
         """The rows of a table, all of one class; an empty one has no columns."""
         if not encoded:
             return []
@@ -131,11 +134,11 @@ class _Decoder:
         if form.shape == "table":
             column = self._tables(_object(data), form, count)
         elif not isinstance(data, dict):
-            column = self._values(_list(data), form)
+            column = self.values(_list(data), form)
         elif "all" in data and count is not None:
-            column = [self._value(data["all"], form)] * count
+            column = [self.value(data["all"], form)] * count
         else:
-            values = self._values(_list(data.get("values")), form)
+            values = self.values(_list(data.get("values")), form)
             column = _picked(values, _list(data.get("at")))
         if count is not None and len(column) != count:
             raise ValueError(f"{len(column)} values for {count} rows")
@@ -143,14 +146,14 @@ class _Decoder:
 
     def _tables(self, encoded: Mapping[str, Data], form: Form, count: int | None) -> list[object]:
         counts = self._column(encoded.get("counts"), _COUNT, count)
-        return list(_dealt(self._table(_object(encoded.get("rows")), class_of(form)), counts))
+        return list(_dealt(self.table(_object(encoded.get("rows")), class_of(form)), counts))
 
     def _phases(self, encoded: Mapping[str, Data], layers: Columns, count: int | None) -> list[object]:
         """The phases of all layers; one without a row of its own holds what its layer's row holds."""
         counts = self._column(encoded.get("counts"), _COUNT, count)
         names = self._column(encoded.get("names"), _NAME, None)
         owns = self._column(encoded.get("own"), _FLAG, len(names))
-        others = self._table(_object(encoded.get("rows")), Quantities)
+        others = self.table(_object(encoded.get("rows")), Quantities)
         if len(others) != owns.count(False):
             raise ValueError(f"{len(others)} rows for {owns.count(False)} phases")
         owns_by_layer = list(_dealt(owns, counts))
@@ -163,6 +166,21 @@ class _Decoder:
             )
             for phases, flags in zip(_dealt(names, counts), owns_by_layer, strict=True)
         ]
+
+
+# Not in the decoder, which would then refer to itself: thousands of files a second leave no garbage to be looked for.
+_OF_VALUE: Mapping[str, Callable[[_Decoder, Any, Form], object]] = {
+    "plain": lambda decoder, data, form: _plain([data], form)[0],
+    "samples": lambda decoder, data, form: decoder.picked([data], form)[0],
+    "record": lambda decoder, data, form: decoder.record(_object(data), class_of(form)),
+    "table": lambda decoder, data, form: tuple(decoder.table(_object(data), class_of(form))),
+    "tree": lambda decoder, data, form: decoder.tree(_object(data)),
+    "mapping": lambda decoder, data, form: decoder.mapping(data, form),
+    "items": lambda decoder, data, form: tuple(decoder.values(_list(data), form.inner[0])),
+    "fixed": lambda decoder, data, form: tuple(
+        decoder.value(item, inner) for item, inner in zip(_list(data), form.inner, strict=True)
+    ),
+}
 
 
 def _made(record: type, columns: Mapping[str, Iterable[object]], count: int) -> list[Any]:
@@ -247,7 +265,11 @@ def _place(name: str, record: type) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} of a {record.__name__}: {error}") from error
+        raise _misplaced(name, record, error) from error
+
+
+def _misplaced(name: str, record: type, error: Exception) -> ValueError:
+    return ValueError(f"{name} of a {record.__name__}: {error}")
 
 
 def _count_of(columns: Columns) -> int:

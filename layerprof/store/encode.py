@@ -40,6 +40,20 @@ def to_data(record: object, *, timeline: str | None = None) -> dict[str, Data]:
     return {"format": FORMAT, "schema": SCHEMA, "timeline": timeline, "samples": samples, "record": encoded}
 
 
+def rows_to_data(rows: Sequence[object], record: type) -> dict[str, Data]:
+    """Rows of one class by column, as a cache may keep them; a distribution in them cannot be kept so.
+
+    Raises:
+        TypeError: when one of them is of another class, or holds a distribution.
+        ValueError: when a number in them is not finite.
+    """
+    encoder = _Encoder()
+    columns = encoder.table(rows, record)
+    if encoder.samples:
+        raise TypeError("rows with distributions are stored in a record")
+    return columns
+
+
 class _Encoder:
     """Encodes the parts of one record, and gathers the samples of its distributions."""
 
@@ -49,7 +63,7 @@ class _Encoder:
             "plain": lambda value, form: _plain([value])[0],
             "samples": lambda value, form: self._position(value),
             "record": lambda value, form: self.record(value, class_of(form)),
-            "table": lambda value, form: self._table(_tuple(value), class_of(form)),
+            "table": lambda value, form: self.table(_tuple(value), class_of(form)),
             "tree": lambda value, form: self._tree(value),
             "mapping": self._mapping,
             "items": lambda value, form: [self._value(item, form.inner[0]) for item in _tuple(value)],
@@ -98,10 +112,10 @@ class _Encoder:
             stack.extend((child, len(nodes)) for child in reversed(node.children))
             nodes.append(node)
             callers.append(caller)
-        columns = self._table(nodes, CallNode, without="children")
+        columns = self.table(nodes, CallNode, without="children")
         return {**columns, "caller": callers}
 
-    def _table(self, rows: Sequence[object], expected: type, *, without: str = "") -> dict[str, Data]:
+    def table(self, rows: Sequence[object], expected: type, *, without: str = "") -> dict[str, Data]:
         """Rows of one class, by column; an empty table has none."""
         _require_all(rows, expected)
         columns: dict[str, Data] = {}
@@ -133,7 +147,7 @@ class _Encoder:
 
     def _tables(self, values: list[object], form: Form) -> Data:
         tables = [_tuple(value) for value in values]
-        rows = self._table(list(chain.from_iterable(tables)), class_of(form))
+        rows = self.table(list(chain.from_iterable(tables)), class_of(form))
         return {"counts": self._column(list(map(len, tables)), _COUNT), "rows": rows}
 
     def _phases(self, layers: list[object], _: Form) -> Data:
@@ -155,7 +169,7 @@ class _Encoder:
             "counts": self._column(counts, _COUNT),
             "names": self._column(names, _NAME, tells_count=True),
             "own": self._column(owns, _FLAG),
-            "rows": self._table(others, Quantities),
+            "rows": self.table(others, Quantities),
         }
 
 

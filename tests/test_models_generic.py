@@ -147,3 +147,13 @@ def test_pretrained_weights_of_a_callable_are_refused() -> None:
 def test_inputs_of_an_unknown_model_name_the_way_out() -> None:
     with pytest.raises(InputError, match=r"returns \(model, inputs\)"):
         GenericAdapter().inputs(nn.Linear(2, 2), [], [], InputOptions())
+
+
+def test_a_working_directory_that_was_deleted_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = project / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(InputError, match="the working directory was deleted; change to one that exists"):
+        build("shop.nets:model")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
-from importlib import metadata
-from pathlib import Path
 
 import torch
 
+from layerprof.host import cpu_name, load_of_last_minute, usable_cores, version_of
 from layerprof.machine.base import single_precision
 from layerprof.records import Environment, FrozenMapping
+
+__all__ = [
+    "cpu_name",
+    "device_name",
+    "environment_of",
+    "load_of_last_minute",
+    "settle",
+    "usable_cores",
+    "version_of",
+]
 
 
 def environment_of(device: torch.device, *, memory_bytes: int) -> Environment:
@@ -29,38 +36,6 @@ def environment_of(device: torch.device, *, memory_bytes: int) -> Environment:
         device=device_name(device),
         flags=FrozenMapping(_flags()),
     )
-
-
-def version_of(distribution: str) -> str | None:
-    """The installed version of a distribution, or None."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def cpu_name() -> str:
-    """The processor's name as the system gives it."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.lower().startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine() or "unknown"
-
-
-def usable_cores() -> int:
-    """Logical cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def load_of_last_minute() -> float | None:
-    """How many processes wanted a core in the last minute, on average; None where the system does not tell."""
-    try:
-        return os.getloadavg()[0]
-    except (AttributeError, OSError):  # no such call on Windows; no /proc to read in some containers
-        return None
 
 
 def device_name(device: torch.device) -> str:

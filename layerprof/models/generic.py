@@ -122,13 +122,20 @@ def build(name: str) -> tuple[nn.Module, object | None]:
 
 @contextmanager
 def _current_directory_first() -> Iterator[None]:
-    here = str(Path.cwd())
+    here = str(_working_directory())
     sys.path.insert(0, here)
     importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.path.remove(here)
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as err:
+        raise InputError("the working directory was deleted; change to one that exists (cd) and start again") from err
 
 
 def _module(name: str) -> ModuleType:

@@ -1,14 +1,15 @@
-"""`save`: a record to a file in the form that its suffix names."""
+"""`save`: a record to a file in the form that its suffix names; `load`: any record back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from layerprof.errors import InputError
-from layerprof.records import CellRecord, FlopReport, Profile, SweepRecord
+from layerprof.errors import InputError, RecordError
+from layerprof.ledger import load_sweep
+from layerprof.records import CellRecord, FlopReport, Profile, RunRecord, SweepRecord
 from layerprof.report import Format, render
-from layerprof.store import write_record, write_text
+from layerprof.store import read_record, write_record, write_text
 
 _FORMATS: Mapping[str, Format] = {".md": "markdown", ".html": "html", ".csv": "csv", ".txt": "text"}
 
@@ -31,3 +32,27 @@ def save(record: Profile | SweepRecord | CellRecord | FlopReport, path: str | Pa
         raise InputError("a single cell is saved as .json; render its profile or the whole sweep instead")
     else:
         write_text(path, render(record, _FORMATS[suffix]))
+
+
+def load(path: str | Path) -> Profile | SweepRecord | CellRecord | FlopReport:
+    """Any record back from its file or folder, equal to what was saved; torch is not needed.
+
+    A profile has its timeline again where the file of it still lies beside the profile's, and None where not.
+
+    Args:
+        path: a ``.json`` file, or the folder of a sweep.
+
+    Raises:
+        InputError: when there is nothing of the kind at ``path``, or a single run of a sweep.
+        RecordError: when it, or the timeline beside it, is cut off, damaged, or of a newer layerprof, or the timeline
+            is another profile's; the message says which. A sweep's damaged results are pending cells with a note.
+    """
+    source = Path(path)
+    if source.is_dir():
+        return load_sweep(source)
+    record = read_record(source)
+    if isinstance(record, RunRecord):
+        raise InputError(f"{source} is one run of a sweep's cell; give the folder of the sweep")
+    if not isinstance(record, Profile | SweepRecord | CellRecord | FlopReport):
+        raise RecordError(f"{source} holds a {type(record).__name__}, which stands only inside other records")
+    return record

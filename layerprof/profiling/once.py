@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -25,7 +26,7 @@ from layerprof.profiling.base import (
     require_meaning,
     spec_of,
 )
-from layerprof.progress import progress_bar
+from layerprof.progress import Show, progress_bar
 from layerprof.records import EnergyOptions, Profile, ProfileSpec
 from layerprof.tree import StageRules
 
@@ -45,7 +46,7 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
     energy: AskedEnergy = "auto",
     energy_options: EnergyOptions | None = None,
     ceilings: AskedCeilings = "auto",
-    progress: bool = False,
+    progress: bool | Show = False,
     clock: Clock | None = None,
 ) -> Profile:
     """Which layer of ``model`` spends the time, the FLOPs, the memory and the joules, with the books closed.
@@ -73,7 +74,8 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
         energy_options: how the energy pass is made; None takes the defaults of `layerprof.EnergyOptions`.
         ceilings: what efficiencies are measured against. "auto" takes what was measured on this machine before, and
             measures what was not: a second or two, once for a machine, after the passes. None leaves them out.
-        progress: whether to show a bar on standard error.
+        progress: whether to show a bar on standard error; or a function that is called between steps with what is
+            being done, the steps done, and the steps to do or None where that is not known.
         clock: where time comes from; None is the process's performance counter.
 
     Returns:
@@ -101,7 +103,7 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
         repeats=checked_count(repeats, "repeats", least=1),
         inputs=describe_inputs(inputs),
     )
-    with progress_bar(f"profiling {known.label}", is_shown=progress) as show:
+    with _shown(progress, title=f"profiling {known.label}") as show:
         options = Options(
             passes=asked,
             train=train,
@@ -112,6 +114,11 @@ def profile(  # noqa: PLR0913 - the public contract fixes this signature
             energy=joules,
         )
         return _run(Measurement(step, known.target, options, known.phases), spec, device=known.target.device, roof=roof)
+
+
+def _shown(progress: bool | Show, *, title: str) -> AbstractContextManager[Show]:
+    """The caller's own function, or a bar, or nothing."""
+    return nullcontext(progress) if callable(progress) else progress_bar(title, is_shown=progress)
 
 
 def _run(measurement: Measurement, spec: ProfileSpec, *, device: torch.device, roof: AskedCeilings) -> Profile:

@@ -1,18 +1,47 @@
-"""What the files of this room share: cells with their settings, outcomes, and the model and batches of a cell.
+"""What all of sweeping shares: cells with their settings, what cannot be measured, and what engine and executors say.
 
-``workload`` is imported by its own name, since it loads torch and a plan does not need it.
+``workload``, ``metrics``, ``numbers`` and ``optimizations`` are imported by their own names: they load torch, which a
+plan does not need.
 """
 
-from layerprof.sweeping.base.cells import PlannedCell, Settings, cell_from_json, cell_to_json, settings_of
-from layerprof.sweeping.base.outcomes import Outcome, read_outcome, write_outcome
+from layerprof.sweeping.base.cells import (
+    IDENTITY,
+    PlannedCell,
+    Settings,
+    cell_from_json,
+    cell_of,
+    cell_to_json,
+    one_name,
+    require_names,
+    settings_of,
+    source_of,
+)
+from layerprof.sweeping.base.jobs import Beat, EnvironmentKey, Event, Executor, Explains, Finished, Job, Limits, Slot
+from layerprof.sweeping.base.nesting import CELL_VARIABLE, require_not_in_cell
+from layerprof.sweeping.base.validity import reason_to_skip, require_known
 
 __all__ = [
-    "Outcome",
+    "CELL_VARIABLE",
+    "IDENTITY",
+    "Beat",
+    "EnvironmentKey",
+    "Event",
+    "Executor",
+    "Explains",
+    "Finished",
+    "Job",
+    "Limits",
     "PlannedCell",
     "Settings",
+    "Slot",
     "cell_from_json",
+    "cell_of",
     "cell_to_json",
-    "read_outcome",
+    "one_name",
+    "reason_to_skip",
+    "require_known",
+    "require_names",
+    "require_not_in_cell",
     "settings_of",
-    "write_outcome",
+    "source_of",
 ]

@@ -84,7 +84,7 @@ def _labels(settings: Settings, samples: Sequence[Sample]) -> FrozenMapping[str]
     ids = [sample.id for sample in samples]
     rest = len(ids) - _MOST_IDS
     named = ", ".join(ids[:_MOST_IDS]) + (f" and {rest} more" if rest > 0 else "")
-    asked = {name: getattr(settings, name) for name in ("text_tokens", "seq_len", "image_size")}
+    asked = {name: getattr(settings, name) for name in ("text_tokens", "seq_len", "image_size", "optimization")}
     return FrozenMapping(
         {
             "task": settings.dataset,

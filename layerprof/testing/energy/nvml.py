@@ -77,7 +77,7 @@ class FakeBoard:
         parts: UUIDs of its MIG instances.
         mig_mode: 0 off, 1 on, None not supported.
         virtualization: 0 none, 1 passthrough, 2 vGPU, 3 host of vGPUs.
-        limit_mw, persistence, temperature_c, clock_mhz, reasons: as NVML gives them.
+        limit_mw, persistence, temperature_c, clock_mhz, most_clock_mhz, reasons: as NVML gives them.
         compute, graphics: process ids.
         zero_every, refused_every: each so-many-th reading is 0, or is not supported; None is never.
         refused_from: all readings after so many are not supported; None is never.
@@ -99,6 +99,7 @@ class FakeBoard:
     persistence: int = 1
     temperature_c: int = 41
     clock_mhz: int = 1980
+    most_clock_mhz: int = 1980
     reasons: int = 0
     compute: tuple[int, ...] = ()
     graphics: tuple[int, ...] = ()
@@ -277,6 +278,11 @@ class FakeNvml(ModuleType):
         """Of the cores, in megahertz."""
         self._require(kind == 1)
         return self._board(handle).clock_mhz
+
+    def nvmlDeviceGetMaxClockInfo(self, handle: _Handle, kind: int) -> int:
+        """Of the cores, in megahertz."""
+        self._require(kind == 1)
+        return self._board(handle).most_clock_mhz
 
     def nvmlDeviceGetCurrentClocksEventReasons(self, handle: _Handle) -> int:
         """Bits."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from layerprof.flops import register_flops
-    from layerprof.output import save
+    from layerprof.output import load, save
     from layerprof.profiling import Profiler, count_flops, profile
     from layerprof.records import (
         CallNode,
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
         PeakOwner,
         PhaseProfile,
         Profile,
+        RunRecord,
         StageProfile,
         SweepRecord,
         Timeline,
         UncountedOp,
     )
     from layerprof.report import render
-    from layerprof.store import load
     from layerprof.sweeping import Plan, plans, sweep
 
 __version__ = "0.1.0"
@@ -85,6 +85,7 @@ __all__ = [
     "Profile",
     "Profiler",
     "RecordError",
+    "RunRecord",
     "StageProfile",
     "SweepRecord",
     "Timeline",
@@ -134,14 +135,14 @@ _NAMES_OF = {
         "PeakOwner",
         "PhaseProfile",
         "Profile",
+        "RunRecord",
         "StageProfile",
         "SweepRecord",
         "Timeline",
         "UncountedOp",
     ),
-    "layerprof.output": ("save",),
+    "layerprof.output": ("load", "save"),
     "layerprof.report": ("render",),
-    "layerprof.store": ("load",),
     "layerprof.sweeping": ("Plan", "sweep"),
 }
 _HOME_OF = {name: module for module, names in _NAMES_OF.items() for name in names}

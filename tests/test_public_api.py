@@ -46,6 +46,7 @@ PUBLIC_NAMES = {
     "Profile",
     "Profiler",
     "RecordError",
+    "RunRecord",
     "StageProfile",
     "SweepRecord",
     "UnavailableError",

@@ -368,6 +368,18 @@ def test_the_csv_of_a_sweep_has_a_row_for_every_cell() -> None:
     assert rows[2]["failure_kind"] == "exception"
 
 
+def test_the_csv_of_a_sweep_tells_machines_and_partial_cells_apart() -> None:
+    record = batch_sweep()
+    here = dataclasses.replace(record.cells[0], environment="e" * 16, runs_done=3, runs_planned=3)
+    there = dataclasses.replace(record.cells[1], environment="f" * 16, status="pending", runs_done=1, runs_planned=3)
+
+    rows = csv_rows(dataclasses.replace(record, cells=(here, there, record.cells[2])))
+
+    assert [row["id"] for row in rows] == [cell.id for cell in record.cells]
+    assert [row["environment"] for row in rows] == ["e" * 16, "f" * 16, ""]
+    assert [(row["runs_done"], row["runs_planned"]) for row in rows[:2]] == [("3", "3"), ("1", "3")]
+
+
 def test_the_csv_of_a_flop_report_has_a_row_for_every_layer() -> None:
     assert [(row["path"], int(row["flops"])) for row in csv_rows(flop_report())] == list(flop_report().by_layer.items())
 

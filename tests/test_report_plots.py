@@ -12,7 +12,7 @@ from report_phases import generation_profile, hostile_profile
 from report_records import NO_ENERGY, UNATTRIBUTED_S, batch_metrics, batch_sweep, cell, profile_of, two_blocks
 
 from layerprof.errors import InputError
-from layerprof.records import PlanRecord, SweepRecord
+from layerprof.records import AxisValue, FrozenMapping, PlanRecord, SweepRecord
 from layerprof.report.plots import latency_energy_plot, phase_bars, save_figure, stage_bars
 
 
@@ -150,3 +150,22 @@ def test_a_figure_of_another_kind_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"use \.png or \.svg"):
         save_figure(figure, tmp_path / "plot.pdf")
+
+
+def test_of_many_lines_only_the_first_are_drawn_and_the_title_says_so() -> None:
+    record = batch_sweep()
+    seeds = tuple(range(20))
+    plan = dataclasses.replace(record.plan, axes=(*record.plan.axes, ("seed", seeds)))
+    cells = tuple(
+        dataclasses.replace(one, axes=FrozenMapping[AxisValue]({**one.axes, "seed": seed}))
+        for one in record.cells
+        for seed in seeds
+    )
+
+    left = latency_energy_plot(dataclasses.replace(record, plan=plan, cells=cells)).axes[0]
+
+    assert len(left.containers) == 12
+    title = left.get_title(loc="left")
+    assert "the first 12 of 20 lines; batch.csv has all" in title
+    assert "without a result: batch size 8, 8" in title
+    assert title.endswith("and 8 more")

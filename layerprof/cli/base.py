@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 
     from layerprof.records import SweepRecord
 
-DONE, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit statuses; the last is the shell's for Ctrl-C
+DONE, CHECK_FAILED, BAD_INPUT = 0, 1, 2  # exit statuses
+INTERRUPTED, TERMINATED = 130, 143  # the shell's for Ctrl-C and for SIGTERM
+
+GOES_ON = "the same command goes on where this one stopped"
 
 _PIPED_WIDTH = 120  # characters; a log has no width of its own, and remarks are folded to it
 
 _PLOT, _BATCH_AXIS = "latency_energy_plot", "batch_size"
+_MOST_LINES = 48  # beyond it a plot over batch sizes tells nothing, and costs a second
 
 
 def _remember_traceback(context: typer.Context, value: bool) -> bool:
@@ -60,6 +65,11 @@ def is_progress_shown(asked: bool | None) -> bool:
     return sys.stderr.isatty() if asked is None else asked
 
 
+def is_told(asked: bool | None) -> bool:
+    """As asked; where nothing was asked, yes: a sweep tells a log in plain lines what it shows to a terminal."""
+    return asked is not False
+
+
 def require_place(folder: Path, names: Sequence[str]) -> None:
     """Returns where files of those names can be written into the folder, or will be once it is made; makes nothing.
 
@@ -94,8 +104,10 @@ def write_sweep_files(record: SweepRecord, folder: Path) -> list[Path]:
 
 
 def _write_plots(record: SweepRecord, folder: Path) -> list[Path]:
-    is_over_batches = _BATCH_AXIS in dict(record.plan.axes)
-    if not is_over_batches or not any(cell.status == "done" for cell in record.cells):
+    axes = dict(record.plan.axes)
+    lines = math.prod(len(values) for name, values in axes.items() if name != _BATCH_AXIS)
+    is_drawn = _BATCH_AXIS in axes and lines <= _MOST_LINES
+    if not is_drawn or not any(cell.status == "done" for cell in record.cells):
         return []
     from layerprof.report.plots import latency_energy_plot, save_figure
 
@@ -113,3 +125,41 @@ def _write_plots(record: SweepRecord, folder: Path) -> list[Path]:
 def say_saved(folder: Path, paths: Sequence[Path]) -> None:
     """Names the files that were written."""
     print(f"\nSaved in {folder}: {', '.join(path.name for path in paths)}")
+
+
+def show_sweep(record: SweepRecord, folder: Path) -> None:
+    """The sweep's table on standard output, and then its files in the folder.
+
+    Raises:
+        InputError: when the folder cannot be written; the table has been seen by then.
+    """
+    from layerprof.report.text import print_record
+
+    print_record(record, console())
+    sys.stdout.flush()  # before what is said of the files on standard error
+    say_saved(folder, write_sweep_files(record, folder))
+
+
+def keep_what_is_done(folder: Path, interrupt: KeyboardInterrupt, *, advice: str = GOES_ON) -> int:
+    """Shows what a sweep that was interrupted has brought so far; gives the exit status.
+
+    Args:
+        folder: of the sweep.
+        interrupt: Ctrl-C, or SIGTERM.
+        advice: how to go on, where there is something to go on with.
+
+    Raises:
+        InputError: when the folder cannot be written; all else has been said by then.
+    """
+    from layerprof.ledger import SWEEP_FILE, load_sweep
+    from layerprof.sweeping import Terminated
+
+    is_terminated = isinstance(interrupt, Terminated)
+    is_begun = (folder / SWEEP_FILE).is_file()
+    try:
+        if is_begun:
+            show_sweep(load_sweep(folder), folder)
+    finally:
+        by = "SIGTERM" if is_terminated else "Ctrl-C"
+        complain(f"by {by}; {advice if is_begun else 'nothing was begun'}", kind="interrupted")
+    return TERMINATED if is_terminated else INTERRUPTED

@@ -1,6 +1,6 @@
 """The command ``layerprof``: its commands, and how every error becomes one line and an exit status.
 
-0  done        1  a check, a cell or a comparison failed        2  bad usage or input        130  Ctrl-C
+0  done      1  a check, a cell or a comparison failed      2  bad usage or input      130  Ctrl-C      143  SIGTERM
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from layerprof.cli.doctor import doctor
 from layerprof.cli.profile import profile
 from layerprof.cli.report import report
 from layerprof.cli.sweep import sweep
+from layerprof.cli.worker import worker
 from layerprof.errors import LayerprofError
 
 # click's own base class of usage errors, which typer does not export and, from 0.2x on, brings under a private name
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command()(profile)
 app.command()(sweep)
+app.command()(worker)
 app.command()(report)
 app.command()(doctor)
 

@@ -11,10 +11,12 @@ import typer
 
 from layerprof.cli.base import Traceback, console, write_sweep_files
 from layerprof.errors import InputError
+from layerprof.ledger import SWEEP_FILE, Layout
+from layerprof.output import load
 from layerprof.records import CellRecord, FlopReport, Profile, SweepRecord
 from layerprof.report import render
 from layerprof.report.text import print_record
-from layerprof.store import SWEEP_FILE, load, write_text
+from layerprof.store import write_text
 
 _PROFILE_FILE = "profile.json"
 
@@ -25,16 +27,25 @@ Out = Annotated[Path | None, typer.Option(help="File to write instead of standar
 
 def report(source: Source, format_name: FormatName = "text", out: Out = None, traceback: Traceback = False) -> int:
     """Report what is stored; the tables and plots in a sweep's folder are made anew."""
-    record = _record(source)
-    if isinstance(record, SweepRecord) and out is None and os.access(source, os.W_OK):
-        write_sweep_files(record, source)
+    place = _place_of(source)
+    record = _record(place)
     if out is not None:
         write_text(out, render(record, format_name))
     elif format_name == "text":
         print_record(record, console())
     else:
         sys.stdout.write(render(record, format_name))
+    if isinstance(record, SweepRecord) and out is None and place.is_dir() and os.access(place, os.W_OK):
+        sys.stdout.flush()  # what was asked for has been seen, whatever becomes of the files
+        write_sweep_files(record, place)
     return 0
+
+
+def _place_of(source: Path) -> Path:
+    """A sweep's folder where its ``sweep.json`` is given, which has the plan alone; else the source."""
+    layout = Layout(source.parent)
+    is_of_folder = source.name == SWEEP_FILE and (layout.cells.is_dir() or layout.leases.is_dir())
+    return layout.folder if is_of_folder else source
 
 
 def _record(source: Path) -> Profile | SweepRecord | FlopReport:

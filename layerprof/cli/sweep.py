@@ -1,9 +1,8 @@
-"""``layerprof sweep``: a plan's cells, one after the other, as a table in the terminal and in a folder."""
+"""``layerprof sweep``: a plan's cells, measured and kept in a folder, as a table in the terminal and in files."""
 
 from __future__ import annotations
 
 import dataclasses
-import runpy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -13,37 +12,43 @@ import typer
 from layerprof.cli.base import (
     CHECK_FAILED,
     DONE,
-    INTERRUPTED,
+    GOES_ON,
     Device,
     Dtype,
     ShowsProgress,
     Traceback,
-    complain,
-    console,
-    is_progress_shown,
-    say_saved,
-    write_sweep_files,
+    is_told,
+    keep_what_is_done,
+    show_sweep,
 )
 from layerprof.errors import InputError, UnavailableError
-from layerprof.report.text import print_record
-from layerprof.store import SWEEP_FILE, load_sweep
+from layerprof.ledger import SWEEP_FILE
 
 if TYPE_CHECKING:
-    from layerprof.records import AxisValue, SweepRecord
     from layerprof.sweeping import Plan
 
 _BATCH = "batch"
-_QUICK: Mapping[str, AxisValue] = {"warmup": 1, "repeats": 6}  # six steps: the fewest that give the median an interval
-_PLAN_KEYS = ("model", "axes", "fixed", "links", "name")
+_GOES_ON_ANEW = "the same command without --no-resume goes on where this one stopped"
+_NOT_BEGUN_ANEW = "nothing was begun anew; the table is of what was there before"
 
 PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="batch, or a .py file with a `plan`, or a .yaml file.")]
 Model = Annotated[str | None, typer.Option(help="A preset.", show_default="blip2-tiny")]
 Samples = Annotated[int | None, typer.Option(help="Samples of the data, in batches.", show_default="16")]
 Sizes = Annotated[str | None, typer.Option(help="Batch sizes.", show_default="1,4,8,16")]
 Out = Annotated[Path, typer.Option(help="The sweep's folder.")]
-ExecutorName = Annotated[str, typer.Option("--executor", help="process: a fresh one for each cell; or inline.")]
-Quick = Annotated[bool, typer.Option("--quick", help="One step to warm up and six to measure in every cell.")]
-Resume = Annotated[bool, typer.Option(help="Leave cells that are done in the folder as they are.")]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        help="process: one for each run, on this machine; ray: on a cluster; workers: nothing is measured here, each "
+        "`layerprof worker` takes its share; inline: in this process, to debug.",
+    ),
+]
+Rounds = Annotated[int | None, typer.Option(help="Runs a cell, each in a fresh process.", show_default="3")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds that a run may take.", show_default="3600")]
+Quick = Annotated[bool, typer.Option("--quick", help="One run a cell and short windows: for a look, marked as such.")]
+Trace = Annotated[bool, typer.Option("--trace", help="Keep a timeline of every run beside its layers.")]
+Resume = Annotated[bool, typer.Option(help="Leave runs that are done in the folder as they are.")]
 
 
 def sweep(
@@ -55,37 +60,47 @@ def sweep(
     dtype: Dtype = None,
     device: Device = None,
     executor: ExecutorName = "process",
+    rounds: Rounds = None,
+    timeout: Timeout = None,
     quick: Quick = False,
+    trace: Trace = False,
     resume: Resume = True,
     progress: ShowsProgress = None,
     traceback: Traceback = False,
 ) -> int:
     """Measure a model over an axis, such as its batch sizes."""
-    from layerprof import sweeping
-
     options = {"model": model, "samples": samples, "sizes": sizes, "dtype": dtype, "device": device}
-    resolved = _plan(plan, {name: value for name, value in options.items() if value is not None})
-    if quick:
-        resolved = dataclasses.replace(resolved, fixed={**resolved.fixed, **_QUICK})
+    before = _begun_at_ns(out)
     try:
-        record = sweeping.sweep(resolved, out, executor=executor, resume=resume, progress=is_progress_shown(progress))
-    except KeyboardInterrupt:
-        return _keep_what_is_done(out)
-    _show(record, out)
+        from layerprof import sweeping
+
+        resolved = _plan(plan, {name: value for name, value in options.items() if value is not None})
+        resolved = _adjusted(resolved, rounds=rounds, timeout_s=timeout, is_quick=quick, has_trace=trace)
+        record = sweeping.sweep(resolved, out, executor=executor, resume=resume, progress=is_told(progress))
+    except KeyboardInterrupt as interrupt:
+        anew = _GOES_ON_ANEW if _begun_at_ns(out) != before else _NOT_BEGUN_ANEW
+        return keep_what_is_done(out, interrupt, advice=GOES_ON if resume else anew)
+    show_sweep(record, out)
     return CHECK_FAILED if any(cell.status == "failed" for cell in record.cells) else DONE
 
 
-def _keep_what_is_done(out: Path) -> int:
-    if (out / SWEEP_FILE).is_file():
-        _show(load_sweep(out), out)
-        complain("by Ctrl-C; the same command goes on where this one stopped", kind="interrupted")
-    return INTERRUPTED
+def _begun_at_ns(folder: Path) -> int | None:
+    """When the sweep in a folder was begun last, by its file; None where there is none."""
+    try:
+        return (folder / SWEEP_FILE).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
-def _show(record: SweepRecord, out: Path) -> None:
-    paths = write_sweep_files(record, out)
-    print_record(record, console())
-    say_saved(out, paths)
+def _adjusted(plan: Plan, *, rounds: int | None, timeout_s: float | None, is_quick: bool, has_trace: bool) -> Plan:
+    """The plan with what the command line asks of every cell."""
+    if is_quick:
+        plan = plan.quick()
+    if has_trace:
+        plan = dataclasses.replace(plan, fixed={**plan.fixed, "trace": True})
+    if rounds is not None:
+        plan = dataclasses.replace(plan, rounds=rounds)
+    return plan if timeout_s is None else dataclasses.replace(plan, timeout_s=timeout_s)
 
 
 def _plan(name: str, options: Mapping[str, str | int]) -> Plan:
@@ -103,7 +118,9 @@ def _plan(name: str, options: Mapping[str, str | int]) -> Plan:
         raise InputError(f"there is no file {path}; give a .py or .yaml file with a plan, or {_BATCH}")
     if options:
         raise InputError(f"--{next(iter(options))} belongs to the plan {_BATCH}; write it into {path} instead")
-    return _python_plan(path) if path.suffix == ".py" else _yaml_plan(path)
+    from layerprof.sweeping.plans import read_plan
+
+    return read_plan(path)
 
 
 def _batch_plan(options: Mapping[str, str | int]) -> Plan:
@@ -125,31 +142,3 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in text.split(","))
     except ValueError as error:
         raise InputError(f"--sizes takes whole numbers separated by commas, such as 1,4,8; found {text!r}") from error
-
-
-def _python_plan(path: Path) -> Plan:
-    from layerprof.sweeping import Plan
-
-    try:
-        found = runpy.run_path(str(path)).get("plan")
-    except InputError:
-        raise
-    except Exception as error:  # a user's file may raise anything
-        raise InputError(f"{path} could not be run: {type(error).__name__}: {error}") from error
-    if not isinstance(found, Plan):
-        raise InputError(f"{path} has no `plan` that is a layerprof.Plan; found {type(found).__name__}")
-    return found
-
-
-def _yaml_plan(path: Path) -> Plan:
-    import yaml
-
-    from layerprof.sweeping import Plan
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} could not be read as YAML: {error}") from error
-    if not isinstance(content, dict) or not {"model", "axes"} <= set(content) <= set(_PLAN_KEYS):
-        raise InputError(f"{path} has to be a mapping of {', '.join(_PLAN_KEYS)}, the first two at least")
-    return Plan(**content)

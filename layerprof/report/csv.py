@@ -16,7 +16,7 @@ from layerprof.report.base import inert
 from layerprof.views import Scalar, layer_columns
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
-_OUTCOME_COLUMNS = ("id", "status", "failure_kind", "failure_text")
+_OUTCOME_COLUMNS = ("id", "status", "failure_kind", "failure_text", "environment", "runs_done", "runs_planned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class CsvRenderer:
         return _csv_text([column.name for column in columns], rows)
 
     def sweep(self, record: SweepRecord) -> str:
-        """One row a cell, in the plan's order: its outcome, its axes, its metrics, and its notes."""
+        """One row a cell, in the plan's order: its outcome and where it is from, its axes, its metrics, its notes."""
         axes = list(dict.fromkeys(name for cell in record.cells for name in cell.axes))
         metrics = list(dict.fromkeys(name for cell in record.cells for name in cell.metrics))
         rows = (_cell_row(cell, axes, metrics) for cell in record.cells)
@@ -43,7 +43,7 @@ class CsvRenderer:
 
 def _cell_row(cell: CellRecord, axes: Sequence[str], metrics: Sequence[str]) -> list[Scalar]:
     kind, text = (cell.failure.kind, cell.failure.text) if cell.failure else (None, None)
-    outcome = (cell.id, cell.status, kind, text)
+    outcome = (cell.id, cell.status, kind, text, cell.environment, cell.runs_done, cell.runs_planned)
     settings, numbers = map(cell.axes.get, axes), map(cell.metrics.get, metrics)
     return [*outcome, *settings, *numbers, "; ".join(map(str, cell.notes))]
 

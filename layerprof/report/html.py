@@ -14,11 +14,21 @@ from typing import TYPE_CHECKING
 
 from layerprof import __version__
 from layerprof.records import FlopReport, Profile, SweepRecord
-from layerprof.report.base import TextRow, TextTable, evidence_tables, flop_tables, inert, opening_tables, to_text
+from layerprof.report.base import (
+    MOST_HTML_CELLS,
+    TextRow,
+    TextTable,
+    evidence_tables,
+    flop_tables,
+    inert,
+    opening_tables,
+    to_text,
+)
 from layerprof.views import Table, families_table, layer_ops_tables, sweep_table, tree_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 _OPEN_DEPTH = 2  # rows above it start open: the model and its parts
 
@@ -64,7 +74,7 @@ class HtmlRenderer:
 
     def sweep(self, record: SweepRecord) -> str:
         """The plan's table."""
-        return _page(f"Sweep of {record.plan.model}", (sweep_table(record),))
+        return _page(f"Sweep of {record.plan.model}", (sweep_table(record, most_rows=MOST_HTML_CELLS),))
 
     def flop_report(self, record: FlopReport) -> str:
         """Totals, layers and ops."""
@@ -105,7 +115,22 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["cells_of"] = _cells_of
     return environment.get_template("page.html")
+
+
+def _cells_of(table: TextTable, row: TextRow) -> Markup:
+    """A grid's row, its texts escaped; tables of sweeps have ten thousand, which a template takes seconds for."""
+    from markupsafe import Markup, escape
+
+    parts: list[str] = []
+    depth = f' style="--depth:{row.depth}"' if row.depth else ""
+    for align, cell in zip(table.aligns, row.cells, strict=True):
+        share = None if cell.fraction is None else f"{100 * cell.fraction:.1f}"
+        bar = "" if share is None else f'<span class="bar"><i style="width:{share}%"></i></span>'
+        parts.append(f'<td class="{align}"{depth}>{bar}{escape(cell.text)}</td>')
+        depth = ""
+    return Markup("".join(parts))  # every part is ours or escaped
 
 
 def tree_lines(table: TextTable) -> tuple[TreeLine, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layerprof.records import FlopReport, Profile, SweepRecord
-from layerprof.report.base import TextRow, TextTable, flop_tables, full_tables, inert, to_text
+from layerprof.report.base import MOST_CELLS, TextRow, TextTable, flop_tables, full_tables, inert, to_text
 from layerprof.views import Table, sweep_table
 
 _INDENT = "&nbsp;&nbsp;"  # plain spaces at the start of a cell are dropped
@@ -34,8 +34,8 @@ class MarkdownRenderer:
         return _document(f"Profile of {record.spec.model}", full_tables(record, max_depth=self.max_depth))
 
     def sweep(self, record: SweepRecord) -> str:
-        """The plan's table."""
-        return _document(f"Sweep of {record.plan.model}", (sweep_table(record),))
+        """The plan's table with its first cells; its CSV has all."""
+        return _document(f"Sweep of {record.plan.model}", (sweep_table(record, most_rows=MOST_CELLS),))
 
     def flop_report(self, record: FlopReport) -> str:
         """Totals, layers and ops."""

@@ -21,6 +21,8 @@ from layerprof.report.base import OTHER_COLOUR, STAGE_COLOURS, inert, without_gl
 _BATCH_AXIS = "batch_size"
 _LEFT_COLOUR, _RIGHT_COLOUR = "#0072B2", "#D55E00"  # blue, vermilion
 _LINE_STYLES = ("-", "--", ":", "-.")
+_MOST_LINES = 12  # on each axis: more cannot be told apart, and thousands take minutes to draw
+_MOST_SIZES = 12  # that a title names
 _SUFFIXES = (".png", ".svg")
 
 
@@ -38,7 +40,8 @@ class _Series:
 def latency_energy_plot(record: SweepRecord) -> Figure:
     """Latency per batch on the left, energy per sample on the right, against the batch size.
 
-    Where no cell has an energy, the right axis shows the latency per sample, and the title says why.
+    Where no cell has an energy, the right axis shows the latency per sample, and the title says why. Of many lines only
+    the first are drawn, and the title says how many there are.
 
     Raises:
         InputError: where no cell that is done has both a batch size and a latency.
@@ -49,6 +52,7 @@ def latency_energy_plot(record: SweepRecord) -> Figure:
             f"the sweep {record.plan.name!r} has no finished cell with {_BATCH_AXIS} and latency_s; "
             "finish it first, or plot a sweep over batch sizes"
         )
+    every, groups = len(groups), dict(list(groups.items())[:_MOST_LINES])
     energy = "energy_j_per_sample"
     has_energy = any(cell.metrics.get(energy) is not None for cells in groups.values() for cell in cells)
     metric, name = (energy, "energy per sample") if has_energy else ("latency_per_sample_s", "latency per sample")
@@ -59,7 +63,9 @@ def latency_energy_plot(record: SweepRecord) -> Figure:
     _draw(axes, left, color=_LEFT_COLOUR, marker="o")
     _draw(axes.twinx(), [series for series in right if series.values], color=_RIGHT_COLOUR, marker="s")
     _set_batch_ticks(axes, sorted({size for series in left for size in series.sizes}))
-    axes.set_title("\n".join(_titles(record, has_energy=has_energy)), fontsize=10, loc="left", parse_math=False)
+    axes.set_title(
+        "\n".join(_titles(record, has_energy=has_energy, lines=every)), fontsize=10, loc="left", parse_math=False
+    )
     return figure
 
 
@@ -243,14 +249,17 @@ def _set_batch_ticks(axes: Axes, sizes: Sequence[int]) -> None:
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
 
 
-def _titles(record: SweepRecord, *, has_energy: bool) -> list[str]:
+def _titles(record: SweepRecord, *, has_energy: bool, lines: int) -> list[str]:
     titles = [f"{record.plan.model}: latency and {'energy' if has_energy else 'latency per sample'} by batch size"]
     if not has_energy:
         notes = (note.text for cell in record.cells for note in cell.notes if note.quantity == "energy")
         titles.append(f"no energy: {next(notes, 'it was not measured')}")
+    if lines > _MOST_LINES:
+        titles.append(f"the first {_MOST_LINES} of {lines:,} lines; {record.plan.name}.csv has all")
     absent = [str(cell.axes.get(_BATCH_AXIS)) for cell in record.cells if cell.status != "done"]
     if absent:
-        titles.append(f"without a result: batch size {', '.join(absent)}")
+        more = f" and {len(absent) - _MOST_SIZES:,} more" if len(absent) > _MOST_SIZES else ""
+        titles.append(f"without a result: batch size {', '.join(absent[:_MOST_SIZES])}{more}")
     return [inert(title) for title in titles]
 
 

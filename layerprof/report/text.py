@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from layerprof.records import FlopReport, Profile, SweepRecord
-from layerprof.report.base import Record, TextRow, TextTable, brief_tables, flop_tables, to_text
+from layerprof.report.base import MOST_CELLS, Record, TextRow, TextTable, brief_tables, flop_tables, to_text
 from layerprof.views import Table, sweep_table
 
 _WIDEST = 10_000  # characters; no table comes near, so nothing is wrapped where no width was asked for
@@ -41,8 +41,8 @@ class TextRenderer:
         return self._laid_out(brief_tables(record, max_depth=self.max_depth))
 
     def sweep(self, record: SweepRecord) -> str:
-        """The plan's table."""
-        return self._laid_out((sweep_table(record),))
+        """The plan's table with its first cells; its CSV has all."""
+        return self._laid_out((sweep_table(record, most_rows=MOST_CELLS),))
 
     def flop_report(self, record: FlopReport) -> str:
         """Totals, layers and ops."""
@@ -67,7 +67,7 @@ def print_record(record: Record, console: Console, *, max_depth: int | None = No
     if isinstance(record, Profile):
         _print_tables(console, brief_tables(record, max_depth=max_depth))
     elif isinstance(record, SweepRecord):
-        _print_tables(console, (sweep_table(record),))
+        _print_tables(console, (sweep_table(record, most_rows=MOST_CELLS),))
     else:
         _print_tables(console, flop_tables(record))
 

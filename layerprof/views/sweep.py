@@ -6,8 +6,16 @@ from collections.abc import Callable, Sequence
 
 from layerprof.records import CellRecord, SweepRecord
 from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+from layerprof.views.base.sweeps import (
+    SHORT_ID,
+    environment_footnotes,
+    is_of_one_process,
+    method_footnotes,
+    note_footnotes,
+    remaining_footnotes,
+)
 
-_BATCH_AXIS = "batch_size"
+_BATCH_AXIS, _ENVIRONMENT = "batch_size", "environment"
 _ENERGY, _ENERGY_PER_SAMPLE = "energy_j", "energy_j_per_sample"
 _BATCH_METRICS: tuple[tuple[str, str], ...] = (
     ("latency_s", "latency per batch"),
@@ -18,6 +26,16 @@ _BATCH_METRICS: tuple[tuple[str, str], ...] = (
     (_ENERGY_PER_SAMPLE, "energy per sample"),
 )
 _INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s"), _ENERGY: ("energy_low_j", "energy_high_j")}
+_MARKS = {  # of numbers that are weaker than the others, by the code of the note that says why
+    "contended": "contended",
+    "stolen": "stolen",
+    "throttled": "throttled",
+    "unsteady": "unsteady",
+    "processes_differ": "processes differ",
+    "source_changed": "source changed",
+}
+_SPARES = frozenset({"steps", "warmup_steps", "batches"})  # of how it was measured: for them the CSV file has room
+_MOST_NOTES = 30  # below a table that has not all rows either
 _SUFFIXES: tuple[tuple[str, ColumnQuantity], ...] = (
     ("_s", "s"),
     ("flops", "flops"),
@@ -29,24 +47,31 @@ _SUFFIXES: tuple[tuple[str, ColumnQuantity], ...] = (
 )
 
 
-def sweep_table(record: SweepRecord) -> Table:
-    """The table that the plan's name chooses, one row a cell; the axes and all metrics for any other plan."""
-    return _TABLES.get(record.plan.name, _generic_table)(record)
+def sweep_table(record: SweepRecord, *, most_rows: int | None = None) -> Table:
+    """The table that the plan's name chooses, one row a cell; the axes and the metrics for any other plan.
+
+    Args:
+        record: the sweep, finished or not.
+        most_rows: of cells, the first ones; a footnote says how many more there are, how all of them ended, and which
+            file has them. None is all.
+    """
+    return _TABLES.get(record.plan.name, _generic_table)(record, most_rows)
 
 
-def _batch_table(record: SweepRecord) -> Table:
+def _batch_table(record: SweepRecord, most_rows: int | None) -> Table:
     """Latency, FLOPs, memory and energy against the batch size; energy keeps its column even where it is missing."""
     others = tuple(axis for axis in _varying_axes(record) if axis != _BATCH_AXIS)
-    return _table(record, axes=(_BATCH_AXIS, *others), metrics=_BATCH_METRICS)
+    return _table(record, axes=(_BATCH_AXIS, *others), metrics=_BATCH_METRICS, most_rows=most_rows)
 
 
-def _generic_table(record: SweepRecord) -> Table:
+def _generic_table(record: SweepRecord, most_rows: int | None) -> Table:
     ends = {end for pair in _INTERVALS.values() for end in pair}
-    names = dict.fromkeys(name for cell in record.cells for name in cell.metrics if name not in ends)
-    return _table(record, axes=_varying_axes(record), metrics=tuple((name, _heading(name)) for name in names))
+    names = dict.fromkeys(name for cell in record.cells for name in cell.metrics if name not in ends | _SPARES)
+    metrics = tuple((name, _heading(name)) for name in names)
+    return _table(record, axes=_varying_axes(record), metrics=metrics, most_rows=most_rows)
 
 
-_TABLES: dict[str, Callable[[SweepRecord], Table]] = {"batch": _batch_table}
+_TABLES: dict[str, Callable[[SweepRecord, int | None], Table]] = {"batch": _batch_table}
 
 
 def _varying_axes(record: SweepRecord) -> tuple[str, ...]:
@@ -55,24 +80,38 @@ def _varying_axes(record: SweepRecord) -> tuple[str, ...]:
     return varying or tuple(name for name, _ in record.plan.axes)
 
 
-def _table(record: SweepRecord, *, axes: Sequence[str], metrics: Sequence[tuple[str, str]]) -> Table:
+def _table(
+    record: SweepRecord, *, axes: Sequence[str], metrics: Sequence[tuple[str, str]], most_rows: int | None
+) -> Table:
+    places = tuple(dict.fromkeys(cell.environment for cell in record.cells if cell.environment))
+    is_mixed = len(places) > 1  # then rows may be compared with some and not with others
+    shown = record.cells if most_rows is None else record.cells[:most_rows]
+    names = [name for name, _ in metrics]
     return Table(
         title=f"Sweep {record.plan.name} of {record.plan.model}",
         columns=(
             *(Column(name=axis) for axis in axes),
             *(Column(name=heading, quantity=quantity_of(name)) for name, heading in metrics),
+            *((Column(name=_ENVIRONMENT, align="left"),) if is_mixed else ()),
             Column(name="status", align="left"),
         ),
-        rows=tuple(_row(cell, axes, [name for name, _ in metrics]) for cell in record.cells),
-        footnotes=(*_setting_footnotes(record, axes), *_note_footnotes(record.cells)),
+        rows=tuple(_row(cell, axes, names, is_mixed=is_mixed) for cell in shown),
+        footnotes=(
+            *remaining_footnotes(record, shown=len(shown)),
+            *_setting_footnotes(record, axes),
+            *method_footnotes(record),
+            *environment_footnotes(record, places),
+            *note_footnotes(record, axes=axes, most_notes=None if most_rows is None else _MOST_NOTES),
+        ),
     )
 
 
-def _row(cell: CellRecord, axes: Sequence[str], metrics: Sequence[str]) -> Row:
+def _row(cell: CellRecord, axes: Sequence[str], metrics: Sequence[str], *, is_mixed: bool) -> Row:
     return Row(
         cells=(
             *(_axis_cell(cell, axis) for axis in axes),
             *(_metric_cell(cell, name) for name in metrics),
+            *((cell.environment[:SHORT_ID] or None,) if is_mixed else ()),
             _status(cell),
         ),
         role="problem" if cell.status == "failed" else "body",
@@ -101,21 +140,27 @@ def _per_sample(value: float, cell: CellRecord) -> Amount:
 
 
 def _status(cell: CellRecord) -> str:
-    if cell.failure is None:
-        return cell.status
-    return f"{cell.status} ({cell.failure.kind}): {cell.failure.text}"
+    marks = _marks(cell)
+    if cell.failure is not None:
+        return f"{cell.status} ({', '.join((cell.failure.kind, *marks))}): {cell.failure.text}"
+    is_begun = cell.status == "pending" and cell.runs_done > 0
+    words = (*((f"{cell.runs_done} of {cell.runs_planned}",) if is_begun else ()), *marks)
+    return f"{cell.status} ({', '.join(words)})" if words else cell.status
+
+
+def _marks(cell: CellRecord) -> tuple[str, ...]:
+    """In what its numbers are weaker than others; nothing where there are none."""
+    if not cell.metrics:
+        return ()
+    codes = {note.code for note in cell.notes}
+    single = ("one process",) if is_of_one_process(cell) else ()
+    return (*single, *(_MARKS[code] for code in _MARKS if code in codes))
 
 
 def _setting_footnotes(record: SweepRecord, axes: Sequence[str]) -> tuple[str, ...]:
     single = {name: values[0] for name, values in record.plan.axes if len(values) == 1 and name not in axes}
     settings = {**dict(record.plan.fixed), **single}
     return (f"Fixed: {', '.join(f'{name} {value}' for name, value in settings.items())}.",) if settings else ()
-
-
-def _note_footnotes(cells: Sequence[CellRecord]) -> tuple[str, ...]:
-    """Each reason once, whichever cells it is about."""
-    texts = (f"{note.quantity}: {note.text}" if note.quantity else note.text for cell in cells for note in cell.notes)
-    return tuple(dict.fromkeys(texts))
 
 
 def quantity_of(name: str) -> ColumnQuantity:

@@ -14,6 +14,8 @@ from layerprof.report.base.glyphs import without_glyph_warnings
 from layerprof.report.base.labels import Box, Placed, boxes_on_line, placed_labels
 from layerprof.report.base.palette import OTHER_COLOUR, STAGE_COLOURS
 from layerprof.report.base.tables import (
+    MOST_CELLS,
+    MOST_HTML_CELLS,
     brief_tables,
     evidence_tables,
     flop_tables,
@@ -22,6 +24,8 @@ from layerprof.report.base.tables import (
 )
 
 __all__ = [
+    "MOST_CELLS",
+    "MOST_HTML_CELLS",
     "OTHER_COLOUR",
     "STAGE_COLOURS",
     "Box",

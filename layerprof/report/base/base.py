@@ -109,6 +109,8 @@ def to_text(table: Table) -> TextTable:
 
 def inert(text: str) -> str:
     """The text on one line: control, format and separator characters become visible escapes of their code points."""
+    if text.isprintable():  # then it has none of them, as nearly always
+        return text
     return "".join(_escaped(character) for character in text)
 
 

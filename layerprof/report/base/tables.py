@@ -31,6 +31,9 @@ from layerprof.views import (
     uncounted_table,
 )
 
+MOST_CELLS = 200  # rows of a sweep's table in a terminal or in Markdown: nobody reads more there, and rich is slow
+MOST_HTML_CELLS = 2000  # likewise on a page, which a browser lays out as a whole; the CSV file has all
+
 _BRIEF_PHASE_LAYERS, _BRIEF_OPS, _BRIEF_OWNERS = 15, 8, 5  # rows: a terminal's table is read without scrolling
 _BRIEF_STAGES, _BRIEF_FAMILIES, _BRIEF_UNITS = 4, 8, 12
 _BRIEF_WIDTHS = {"op": 24, "shapes": 20, "layer": 36, "called from": 36, "stage or layer": 36}  # for lines of 120

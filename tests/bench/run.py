@@ -16,10 +16,12 @@ import energycost
 import files
 import geometry
 import hooks
+import ledger
 import nets
 import passes
 import recovery
 import session
+import sweeps
 import torch
 from lines import Line
 from rich.console import Console
@@ -31,6 +33,8 @@ SECTIONS: Mapping[str, Callable[[], Iterator[Line]]] = {
     "passes": passes.lines,
     "nets": nets.lines,
     "files": files.lines,
+    "ledger": ledger.lines,
+    "sweeps": sweeps.lines,
     "columns": columns.lines,
     "counting": counting.lines,
     "geometry": geometry.lines,

@@ -22,7 +22,7 @@ help:
 
 run: $(STAMP)
 	@$(VENV)/bin/layerprof profile blip2-tiny --batch-size 2 --out $(QUICKSTART)
-	@$(VENV)/bin/layerprof sweep batch --model blip2-tiny --samples 16 --out $(QUICKSTART)
+	@$(VENV)/bin/layerprof sweep batch --model blip2-tiny --samples 16 --quick --out $(QUICKSTART)
 
 test: $(STAMP)
 	@$(PY) -m pytest -q -n auto -m "not gpu"

@@ -212,6 +212,33 @@ def median_over_processes(
     return value, (min(mean - half, value), max(mean + half, value))
 
 
+def ratio_interval(
+    over: tuple[float, float | None, float | None], under: tuple[float, float | None, float | None]
+) -> tuple[float, float] | None:
+    """The 95 % interval of a ratio of two numbers that were measured apart from each other.
+
+    Args:
+        over: the number that is divided, with the ends of its interval, or None for them.
+        under: the number by which.
+
+    Returns:
+        None where one of the two has no interval, or one that reaches 0.
+
+    Source:
+        G. Y. Zou and A. Donner, Construction of confidence limits about effect measures: a general approach (2008),
+        equations 3 and 4, for the difference of two logarithms: the distance from a limit is the root of the sum of
+        the squares of the two distances.
+    """
+    (value, low, high), (other, other_low, other_high) = over, under
+    if low is None or high is None or other_low is None or other_high is None:
+        return None
+    if min(low, other_low, value, other) <= 0.0:
+        return None
+    down = math.hypot(math.log(value / low), math.log(other_high / other))
+    up = math.hypot(math.log(high / value), math.log(other / other_low))
+    return value / other * math.exp(-down), value / other * math.exp(up)
+
+
 def within_processes(intervals: Iterable[tuple[float, float] | None]) -> float | None:
     """Half the width of a typical process's own interval, the root of their mean square; None where none has one."""
     halves = [(interval[1] - interval[0]) / 2.0 for interval in intervals if interval is not None]

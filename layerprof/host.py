@@ -32,6 +32,28 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
+def has_cuda() -> bool:
+    """Whether this machine has an NVIDIA GPU that this process may use and its torch is not a build for CPUs.
+
+    Limits:
+        The driver is asked, and torch is not: a torch that is too old for the GPU or the driver is not noticed.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or "+cpu" in (version_of("torch") or "+cpu"):
+        return False
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # no bindings, no driver, or one of another version
+        return False
+    try:
+        return bool(pynvml.nvmlDeviceGetCount() > 0)
+    except pynvml.NVMLError:
+        return False
+    finally:
+        pynvml.nvmlShutdown()
+
+
 def cpu_name() -> str:
     """The processor's name as the system gives it; of ARM, which has none, its maker's and its design's numbers."""
     lines = _lines_of(_CPU_INFO) if sys.platform == "linux" else []

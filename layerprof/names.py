@@ -28,6 +28,19 @@ _SHORT_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 DTYPE_OF_PRESET: Mapping[str, str] = {"blip2-tiny": "float32", "blip2-opt-2.7b": "bfloat16"}
 """The presets, with the format that each is built in where none is asked for."""
 
+PUBLISHED_PRESETS = ("blip2-opt-2.7b",)
+"""Those whose trained weights are on the hub."""
+
+SAMPLE_SOURCE, HUB_SOURCE = "sample", "hub"
+
+PUBLISHED_DATASETS = ("TextVQA", "ScienceQA", "COCO")
+"""The data sets of the hub, each of which the offline sample data also have in the same columns."""
+
+DATASETS = (SAMPLE_SOURCE, *PUBLISHED_DATASETS)
+"""The data sets by the one name that each has; ``sample`` has no other source than itself."""
+
+_CAPTIONS = ("coco", "coco captions", "coco_captions")
+
 DEVICE_KINDS = (
     *("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy"),
     *("vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"),
@@ -78,6 +91,14 @@ def require_model(name: str) -> None:
         raise InputError(
             f"no model {name!r}; the presets are {', '.join(nearest)}, any other is package.module:callable"
         )
+
+
+def dataset_named(name: str) -> str | None:
+    """The data set by its one name, whatever the case; None where there is none."""
+    low = name.casefold()
+    if low in _CAPTIONS:
+        return "COCO"
+    return next((known for known in DATASETS if known.casefold() == low), None)
 
 
 def require_dtype(name: str) -> None:

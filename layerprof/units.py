@@ -139,9 +139,16 @@ def supported(value: float, half_width: float | None) -> str:
 
 
 def plus_minus(value: float, half_width: float | None) -> str:
-    """The number with its error, such as ``7.4 ± 0.1``; alone where it has none, or none in the digits written."""
-    text = supported(value, half_width)
-    error = "0" if half_width is None else _rounded(half_width, _last_place(value, half_width))
+    """The number with its error, such as ``7.4 ± 0.1``; alone where it has none, or none in the digits written.
+
+    Where the error's first digit would leave the number one digit or none, both have one more: ``7.4 ± 1.0``.
+    """
+    if half_width is None:
+        return supported(value, None)
+    place = _last_place(value, half_width)
+    if value and half_width and place >= _exponent(value, digits=1):
+        place -= 1
+    text, error = _rounded(value, place), _rounded(half_width, place)
     return text if error == "0" else f"{text} ± {error}"
 
 

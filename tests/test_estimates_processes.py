@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from layerprof import stats
-from layerprof.estimates import do_processes_differ, median_over_processes
+from layerprof.estimates import do_processes_differ, median_over_processes, ratio_interval
 
 SWEEPS = 2000  # simulated; the share that is covered is known to ±1 %
 STEPS = 10  # a process
@@ -101,3 +101,39 @@ def test_processes_that_are_equal_are_hardly_ever_said_to_differ() -> None:
 def test_one_process_differs_from_none() -> None:
     assert not do_processes_differ([1.0], [(0.9, 1.1)])
     assert not do_processes_differ([1.0, 2.0], [None, None])
+
+
+def test_a_ratio_of_exact_numbers_is_exact() -> None:
+    assert ratio_interval((6.0, 6.0, 6.0), (2.0, 2.0, 2.0)) == (3.0, 3.0)
+
+
+def test_a_ratio_over_an_exact_number_keeps_the_relative_interval() -> None:
+    low, high = ratio_interval((10.0, 8.0, 15.0), (2.0, 2.0, 2.0)) or (0.0, 0.0)
+
+    assert low == pytest.approx(4.0)
+    assert high == pytest.approx(7.5)
+
+
+def test_the_ends_of_a_ratio_turn_around_with_it() -> None:
+    over, under = (10.0, 8.0, 15.0), (4.0, 3.5, 4.2)
+
+    low, high = ratio_interval(over, under) or (0.0, 0.0)
+    inverse_low, inverse_high = ratio_interval(under, over) or (0.0, 0.0)
+
+    assert 1.0 / inverse_high == pytest.approx(low)
+    assert 1.0 / inverse_low == pytest.approx(high)
+
+
+@pytest.mark.parametrize(
+    ("over", "under"),
+    [
+        ((1.0, None, None), (1.0, 0.5, 2.0)),
+        ((1.0, 0.5, 2.0), (1.0, None, None)),
+        ((1.0, 0.0, 2.0), (1.0, 0.5, 2.0)),
+        ((1.0, 0.5, 2.0), (0.0, 0.0, 2.0)),
+    ],
+)
+def test_a_ratio_without_two_intervals_above_zero_has_none(
+    over: tuple[float, float | None, float | None], under: tuple[float, float | None, float | None]
+) -> None:
+    assert ratio_interval(over, under) is None

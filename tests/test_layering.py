@@ -29,17 +29,19 @@ RANK_OF_ROOM = {
     "store": 2,
     "tree": 2,
     "attribute": 2,
+    "analysis": 2,
     "diff": 2,
-    "views": 2,
+    "views": 3,
     "ledger": 3,
-    "report": 3,
+    "report": 4,
     "instruments": 3,
     "flops": 3,
     "energy": 3,
     "machine": 3,
+    "quality": 3,
     "measure": 4,
     "models": 4,
-    "output": 4,
+    "output": 5,
     "tasks": 4,
     "profiling": 5,
     "sweeping": 6,
@@ -65,7 +67,7 @@ LAZY_EXCEPTIONS = {  # a record shows itself, and a cell reads its profile, by a
 HEAVY = frozenset({"torch", "transformers", "datasets"})
 FORBIDDEN_IN_ROOM = {
     **dict.fromkeys(("errors", "units", "stats", "estimates", "host", "names", "records"), HEAVY | {"numpy", "pandas"}),
-    **dict.fromkeys(("views", "report", "store", "ledger", "attribute", "diff"), HEAVY),
+    **dict.fromkeys(("views", "report", "store", "ledger", "attribute", "analysis", "diff", "quality"), HEAVY),
 }
 PRINTING_ROOMS = {"cli", "__main__"}
 PRINTS_OR_EXITS = {"print", "input", "exit", "quit", "sys.exit", "SystemExit", "logging.basicConfig"}
@@ -259,7 +261,7 @@ def write_tree(root: Path, files: dict[str, str]) -> Path:
         (
             "records/profile.py",
             "from layerprof.report import render",
-            "rank 1 (records) may not import rank 3 (report)",
+            "rank 1 (records) may not import rank 4 (report)",
         ),
         ("records/a.py", "import numpy as np", "too heavy"),
         ("report/a.py", "def f():\n    import torch.nn", "too heavy"),

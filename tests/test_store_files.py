@@ -13,6 +13,7 @@ from store_records import cell, real_profile
 import layerprof as lp
 from layerprof.records import FrozenMapping
 from layerprof.store import write_record, write_text
+from layerprof.store.files import write_files
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,54 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(lp.InputError, match="it is a folder; choose a place"):
         write_text(tmp_path, "new")
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(saved: Path) -> None:
+    link, far = saved.parent / "link.json", saved.parent / "far.json"
+    link.symlink_to(far.name)
+    far.symlink_to(saved)
+
+    write_text(link, "new")
+
+    assert saved.read_text() == "new"
+    assert link.is_symlink()
+    assert far.is_symlink()
+    assert set(saved.parent.iterdir()) == {saved, link, far}
+
+
+def test_a_link_to_a_file_that_is_not_there_yet_leads_to_the_new_one(tmp_path: Path) -> None:
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "folder" / "new.txt")
+
+    write_text(link, "new")
+
+    assert link.is_symlink()
+    assert (tmp_path / "folder" / "new.txt").read_text() == "new"
+
+
+def test_links_that_lead_to_each_other_are_refused_and_stay(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+
+    with pytest.raises(lp.InputError, match=r"cannot write .*one: Too many levels of symbolic links; choose a place"):
+        write_text(one, "new")
+
+    assert one.is_symlink()
+    assert other.is_symlink()
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_what_is_no_regular_file_is_refused_and_stays(tmp_path: Path, is_linked: bool) -> None:
+    pipe, link, beside = tmp_path / "pipe", tmp_path / "link", tmp_path / "beside"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+
+    with pytest.raises(lp.InputError, match=r"it is no regular file; redirect standard output there instead$"):
+        write_files({beside: b"text", link if is_linked else pipe: b"text"})
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert set(tmp_path.iterdir()) == {pipe, link}
 
 
 def test_a_place_under_a_file_cannot_be_written(saved: Path) -> None:

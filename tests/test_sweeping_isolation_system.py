@@ -137,6 +137,9 @@ def test_the_hub_is_out_of_reach_unless_it_is_needed_or_the_user_says_so() -> No
 
     assert offline.items() <= variables_for(cell(), usual=1, theirs={}).items()
     assert not offline.keys() & variables_for(cell(weights="pretrained"), usual=1, theirs={}).keys()
+    assert not offline.keys() & variables_for(cell(dataset="TextVQA"), usual=1, theirs={}).keys()
+    assert not offline.keys() & variables_for(cell(dataset="COCO", source="hub@abc"), usual=1, theirs={}).keys()
+    assert offline.items() <= variables_for(cell(dataset="TextVQA", source="sample"), usual=1, theirs={}).items()
     assert not offline.keys() & variables_for(cell("package.module:function"), usual=1, theirs={}).keys()
     assert "HF_HUB_OFFLINE" not in variables_for(cell(), usual=1, theirs={"HF_HUB_OFFLINE": "0"})
 

@@ -4,6 +4,7 @@ No torch here: a folder can be read, reported and cleaned on any machine.
 """
 
 from layerprof.ledger.base import (
+    EVIDENCE_FILE,
     LOG_FILE,
     NOWHERE_ID,
     PROFILE_FILE,
@@ -32,6 +33,7 @@ from layerprof.ledger.outcomes import read_outcome, write_outcome
 from layerprof.ledger.runs import is_of_newer, keep, read_run
 
 __all__ = [
+    "EVIDENCE_FILE",
     "LOG_FILE",
     "NOWHERE_ID",
     "PROFILE_FILE",

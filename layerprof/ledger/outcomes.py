@@ -1,6 +1,6 @@
 """What a run brought, as a folder: how the process that measured hands it to the one that keeps it.
 
-    profile.timeline.npz, profile.json     first
+    profile.timeline.npz, profile.json     first, and evidence.json
     run.json                               last: where it is, the rest is whole
 
 So a process that is killed, or crashes while it ends, has left either all or nothing.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from layerprof.errors import RecordError
-from layerprof.ledger.base import PROFILE_FILE, RUN_FILE, Outcome
+from layerprof.ledger.base import EVIDENCE_FILE, PROFILE_FILE, RUN_FILE, Outcome
 from layerprof.records import RunRecord
 from layerprof.store import read_record, write_record
 
@@ -24,11 +24,13 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     """
     if outcome.profile is not None:
         write_record(outcome.profile, folder / PROFILE_FILE)
+    if outcome.evidence is not None:
+        write_record(outcome.evidence, folder / EVIDENCE_FILE)
     write_record(outcome.record, folder / RUN_FILE)
 
 
 def read_outcome(folder: Path) -> Outcome | None:
-    """The outcome that was left in a folder, its profile unread; None where it was not finished.
+    """The outcome that was left in a folder, its profile and its evidence unread; None where it was not finished.
 
     Raises:
         InputError: when the file cannot be read.

@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 
 from layerprof import stats
 
-SCHEMA = 5  # of stored records; layerprof/store/base.py holds the history
+SCHEMA = 6  # of stored records; layerprof/store/base.py holds the history
 
 OTHER_STAGE = "other"  # of layers that no stage's rule matches
 

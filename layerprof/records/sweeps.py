@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from layerprof.records.base import SCHEMA, Distribution, FrozenMapping, Note
 
 if TYPE_CHECKING:
+    from layerprof.records.evidence import EvidenceRecord
+    from layerprof.records.findings import AnalysisRecord
     from layerprof.records.profile import Profile
 
 AxisValue = str | int | float | bool | None
@@ -35,6 +37,7 @@ FailureKind = Literal[
     "throttled",  # the device slowed itself down
     "wrong_device",  # the device is not of the type that was asked for
     "worker_lost",  # the worker or its node died
+    "not_in_force",  # an optimisation was taken by the library and is not what ran
     "exception",  # anything else that the model raised
 ]
 
@@ -109,6 +112,7 @@ class RunSummary:
         ended_at_s: seconds since 1970, UTC.
         profile_path: where its layer profile is kept, relative to the sweep's folder; the timeline lies beside it.
         log_path: likewise, what its process wrote.
+        evidence_path: likewise, what was in force and what the model answered.
         source: digest of the user's module that the model came from; empty where it is none of the user's.
     """
 
@@ -123,6 +127,7 @@ class RunSummary:
     ended_at_s: float = 0.0
     profile_path: str | None = None
     log_path: str | None = None
+    evidence_path: str | None = None
     source: str = ""
 
 
@@ -138,7 +143,8 @@ class RunRecord:
         facts: of the environment, whose id is their hash.
         conditions: of the process; None where it was lost before it could tell.
         discarded: attempts before this one, each with why it was not kept.
-        spans_s: seconds by name: ``start`` (the process), ``build``, ``measure``, ``engine`` (all else).
+        spans_s: seconds by name: ``start`` (the process), ``build``, ``prepare`` (first calls, and compiling),
+            ``measure``, ``look`` (what was in force, whether outputs are numbers), ``answer``, ``engine`` (all else).
     """
 
     schema: int = SCHEMA
@@ -163,6 +169,7 @@ class CellRecord:
         notes: why metrics are missing or weak.
         failure: set where the status is failed or skipped.
         profile_path: where the layer profile of the run with the middle latency is kept, from the sweep's folder on.
+        evidence_path: likewise, what was in force in that run and what the model answered.
         environment: id of where the numbers were measured; empty where there was none.
         runs_done: that have a result, in whichever environment.
         runs_planned: one a round.
@@ -178,6 +185,7 @@ class CellRecord:
     notes: tuple[Note, ...] = ()
     failure: CellFailure | None = None
     profile_path: str | None = None
+    evidence_path: str | None = None
     environment: str = ""
     runs_done: int = 0
     runs_planned: int = 1
@@ -193,6 +201,32 @@ class CellRecord:
 
         return load_profile(Path(self.folder) / self.profile_path)
 
+    @property
+    def evidence(self) -> EvidenceRecord | None:
+        """What stands behind the cell's numbers, read from its file each time; None where the cell has none."""
+        if self.evidence_path is None:
+            return None
+        from layerprof.store import load_evidence
+
+        return load_evidence(Path(self.folder) / self.evidence_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTest:
+    """One of several tests that a plan is made of.
+
+    Attributes:
+        name: of its table.
+        axes: (name, values) pairs that vary in it.
+        fixed: settings that its cells share, those of the plan among them.
+        cells: ids, in the table's order; a cell may be in several tests.
+    """
+
+    name: str
+    axes: tuple[tuple[str, tuple[AxisValue, ...]], ...]
+    fixed: FrozenMapping[AxisValue]
+    cells: tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRecord:
@@ -206,6 +240,7 @@ class PlanRecord:
         rounds: runs a cell, each in a fresh process and all cells in each round.
         timeout_s: the most that a run may take; None is without limit.
         hang_s: the longest that a run may give no sign of life; None is without limit.
+        tests: that the plan is made of, each with a table of its own; empty where it is one product of its axes.
     """
 
     name: str
@@ -215,6 +250,7 @@ class PlanRecord:
     rounds: int = 1
     timeout_s: float | None = None
     hang_s: float | None = None
+    tests: tuple[PlanTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +267,7 @@ class SweepRecord:
             and those of the workers that helped.
         joined: ids of the environments that workers have joined with.
         notes: on the folder, such as results that could not be read.
+        analysis: what the numbers say, where it was computed; None where not.
     """
 
     schema: int = SCHEMA
@@ -241,3 +278,4 @@ class SweepRecord:
     environments: FrozenMapping[FrozenMapping[str]] = field(default_factory=FrozenMapping)
     joined: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    analysis: AnalysisRecord | None = None

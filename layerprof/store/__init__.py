@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from layerprof.errors import InputError, RecordError
-from layerprof.records import SCHEMA, Profile, Timeline
+from layerprof.records import SCHEMA, EvidenceRecord, Profile, Timeline
 from layerprof.store import decode, encode, first
 from layerprof.store.base import FORMAT, Data
 from layerprof.store.decode import rows_from_data
@@ -27,6 +27,7 @@ __all__ = [
     "collection_later",
     "from_data",
     "is_newer",
+    "load_evidence",
     "load_profile",
     "read_json",
     "read_record",
@@ -43,6 +44,7 @@ _DECODERS: Mapping[int, Callable[[Mapping[str, Data]], object]] = {
     2: decode.from_content,
     3: decode.from_content,
     4: decode.from_content,
+    5: decode.from_content,
     SCHEMA: decode.from_content,
 }
 
@@ -57,6 +59,19 @@ def load_profile(path: str | Path) -> Profile:
     record = read_record(path)
     if not isinstance(record, Profile):
         raise RecordError(f"{path} holds a {type(record).__name__}, not a Profile")
+    return record
+
+
+def load_evidence(path: str | Path) -> EvidenceRecord:
+    """What stands behind a run's row, from its file.
+
+    Raises:
+        InputError: when there is no such file.
+        RecordError: when it holds something else, or is damaged.
+    """
+    record = read_record(path)
+    if not isinstance(record, EvidenceRecord):
+        raise RecordError(f"{path} holds a {type(record).__name__}, not an EvidenceRecord")
     return record
 
 

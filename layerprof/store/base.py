@@ -25,6 +25,7 @@ Format history (the ``schema`` of the envelope):
     4  as 3, with more fields: the energy of the step and of the time under no layer, and of each energy its power,
        idle part, errors and flags.
     5  as 4, with the runs of a sweep's cells, one record each, and what a cell, a plan and a sweep know of them.
+    6  as 5, with the tests of a plan, and a record of the evidence behind a run: what was in force, and its answers.
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ from layerprof import records
 from layerprof.records import CallNode, Distribution, FrozenMapping, Quantities
 
 FORMAT = "layerprof"
-TOP_LEVEL = ("Profile", "SweepRecord", "CellRecord", "RunRecord", "FlopReport")  # what a file may hold
+TOP_LEVEL = (
+    "Profile",
+    "SweepRecord",
+    "CellRecord",
+    "RunRecord",
+    "FlopReport",
+    "EvidenceRecord",
+)  # what a file may hold
 
 NOT_STORED = {"timeline", "folder"}  # kept beside the record, or known from where it lies
 CLASSES: Mapping[str, type] = {

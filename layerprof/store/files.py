@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +19,10 @@ from layerprof.store.base import Data
 def write_text(path: str | Path, text: str) -> Path:
     """Writes a whole file or none: what stood there before stays until the new text is safe on disk.
 
+    A link stays as it is, and the file that it leads to is the one that is written.
+
     Raises:
-        InputError: when the place cannot be written.
+        InputError: when the place cannot be written, or what is there is no regular file.
     """
     target = Path(path)
     write_files({target: text.encode("utf-8")})
@@ -28,15 +32,19 @@ def write_text(path: str | Path, text: str) -> Path:
 def write_files(contents: Mapping[Path, bytes]) -> None:
     """Writes whole files or none: all of them are safe on disk before the first takes its place, in this order.
 
+    A link stays as it is, and the file that it leads to is the one that is written.
+
     Raises:
-        InputError: when a place cannot be written.
+        InputError: when a place cannot be written, or what is there is no regular file.
     """
     staged: dict[Path, Path] = {}
     target = Path()
     try:
         for target, content in contents.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            staged[target] = _staged(target, content)
+            _require_replaceable(target)
+            place = Path(os.path.realpath(target))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            staged[place] = _staged(place, content)
         for target, temporary in staged.items():
             temporary.replace(target)
     except OSError as error:
@@ -47,10 +55,25 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def _require_replaceable(target: Path) -> None:
+    """Returns where a file may take the place: nothing is there, or a regular file, or a link to one of the two.
+
+    Raises:
+        InputError: for a pipe, a socket or a device, which a file that is moved there would destroy.
+        OSError: for a folder, and for a place that cannot be looked at.
+    """
+    try:
+        mode = target.stat().st_mode  # of what links lead to
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"cannot write {target}: it is no regular file; redirect standard output there instead")
+
+
 def _staged(target: Path, content: bytes) -> Path:
     """A file beside its place, safe on disk, with the permissions that a new file gets."""
-    if target.is_dir():
-        raise IsADirectoryError(21, "it is a folder")
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     temporary = Path(name)
     try:

@@ -12,6 +12,7 @@ from layerprof.ledger.base.disk import (
     temporary_of,
 )
 from layerprof.ledger.base.layout import (
+    EVIDENCE_FILE,
     LOG_FILE,
     MOST_BYTES,
     NOWHERE_ID,
@@ -26,6 +27,7 @@ from layerprof.ledger.base.layout import (
 )
 
 __all__ = [
+    "EVIDENCE_FILE",
     "LOG_FILE",
     "MOST_BYTES",
     "NOWHERE_ID",

@@ -4,6 +4,7 @@ sweep.json                              the plan, its cells as planned, the sess
 cells/<cell>.<environment>.<repeat>.json            the truth of one run, at most 20 kB, written last
 profiles/<cell>.<environment>.<repeat>.json         its layer profile; the timeline beside it
 logs/<cell>.<environment>.<repeat>.txt              what its process wrote
+evidence/<cell>.<environment>.<repeat>.json         what was in force, and what the model answered
 leases/                                 who is on what; empty when nobody is
 set-aside/                              files that could not be read
 work/<owner>/                           where cells that run leave their results
@@ -20,10 +21,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerprof.records import Profile, RunRecord
+from layerprof.records import EvidenceRecord, Profile, RunRecord
 
 SWEEP_FILE = "sweep.json"
 RUN_FILE, PROFILE_FILE, LOG_FILE = "run.json", "profile.json", "log.txt"  # in the folder of an outcome
+EVIDENCE_FILE = "evidence.json"  # likewise
 
 MOST_BYTES = 20_000  # of one run's file
 
@@ -115,9 +117,9 @@ class Layout:
         return self.cells / f"{key.stem}.json"
 
     @property
-    def beside_runs(self) -> tuple[Path, Path]:
+    def beside_runs(self) -> tuple[Path, ...]:
         """The folders of what lies beside the runs' records."""
-        return self.folder / "profiles", self.folder / "logs"
+        return self.folder / "profiles", self.folder / "logs", self.folder / "evidence"
 
     def profile(self, key: RunKey, *, attempt: str = "") -> Path:
         """Its layer profile; of a run that replaces one, by the digits of its own."""
@@ -127,6 +129,10 @@ class Layout:
         """What its process wrote; likewise."""
         return self.folder / "logs" / f"{key.stem}{attempt and '.'}{attempt}.txt"
 
+    def evidence(self, key: RunKey, *, attempt: str = "") -> Path:
+        """What was in force and what the model answered; likewise."""
+        return self.folder / "evidence" / f"{key.stem}{attempt and '.'}{attempt}.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -135,10 +141,13 @@ class Outcome:
     Attributes:
         record: done or failed; the engine sets its session.
         profile: of the layers, where it is at hand; for a failed run the passes that were finished.
-        folder: where ``profile.json``, ``profile.timeline.npz`` and ``log.txt`` lie as far as there are any, to be kept
-            in the sweep's folder; used for what is not at hand. It is nobody else's: on a full disk it is emptied.
+        evidence: what was in force and what the model answered, where it is at hand.
+        folder: where ``profile.json``, ``profile.timeline.npz``, ``evidence.json`` and ``log.txt`` lie as far as there
+            are any, to be kept in the sweep's folder; used for what is not at hand. It is nobody else's: on a full disk
+            it is emptied.
     """
 
     record: RunRecord
     profile: Profile | None = None
+    evidence: EvidenceRecord | None = None
     folder: Path | None = None

@@ -15,6 +15,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from layerprof.estimates import do_processes_differ, median_over_processes
 from layerprof.ledger.base import NOWHERE_ID
@@ -58,7 +59,8 @@ def merged(planned: CellRecord, runs: Sequence[RunSummary], *, rounds: int) -> C
         metrics=FrozenMapping(_metrics(done)),
         notes=tuple(dict.fromkeys((*notes, *_mixture(environments)))),
         failure=_failure(failed, results, rounds=rounds),
-        profile_path=_profile_path(shown),
+        profile_path=_path_of_middle("profile_path", shown),
+        evidence_path=_path_of_middle("evidence_path", shown),
         environment=_environment(shown),
         runs_done=len(results),
         runs_planned=rounds,
@@ -152,11 +154,11 @@ def _failure(failed: Sequence[RunSummary], done: Sequence[RunSummary], *, rounds
     return replace(failure, text=f"{len(failed)} of {rounds} runs: {failure.text}")
 
 
-def _profile_path(runs: Sequence[RunSummary]) -> str | None:
-    """Of the run whose latency is in the middle, among those that have a profile."""
-    with_profile = [run for run in runs if run.profile_path is not None]
-    by_latency = sorted(with_profile, key=lambda run: run.metrics.get("latency_s") or 0.0)
-    return by_latency[(len(by_latency) - 1) // 2].profile_path if by_latency else None
+def _path_of_middle(name: Literal["profile_path", "evidence_path"], runs: Sequence[RunSummary]) -> str | None:
+    """Of the run whose latency is in the middle, among those that have such a file."""
+    by_latency = sorted(runs, key=lambda run: run.metrics.get("latency_s") or 0.0)
+    paths: list[str] = [path for run in by_latency if (path := getattr(run, name)) is not None]
+    return paths[(len(paths) - 1) // 2] if paths else None
 
 
 def _notes_of(runs: Iterable[RunSummary]) -> Iterator[Note]:
@@ -173,6 +175,9 @@ def _notes_on(done: Sequence[RunSummary], planned: CellRecord, *, rounds: int) -
     if do_processes_differ(*_medians_and_intervals("latency_s", done)):
         text = "processes differ clearly more than the steps of each; trust the interval, which is of all of them"
         yield Note(code="processes_differ", quantity="latency_s", scope="step", text=text)
+    if len({run.metrics.get("wer") for run in done} - {None}) > 1:
+        text = "the runs did not all give the same answers; the rate is their median, its interval that of one run"
+        yield Note(code="answers_differ", quantity="wer", scope="step", text=text)
     if planned.source and any(run.source and run.source != planned.source for run in done):
         text = "measured with another version of the model's module; `--no-resume` measures it anew"
         yield Note(code="source_changed", quantity="", scope="", text=text)

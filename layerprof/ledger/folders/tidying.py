@@ -66,7 +66,8 @@ def _is_named_now(layout: Layout, path: Path, key: RunKey) -> bool:
 
 
 def _names(layout: Layout, runs: Iterable[RunSummary]) -> set[Path]:
-    paths = {layout.folder / path for run in runs for path in (run.profile_path, run.log_path) if path is not None}
+    places = (path for run in runs for path in (run.profile_path, run.log_path, run.evidence_path))
+    paths = {layout.folder / path for path in places if path is not None}
     return paths | set(map(timeline_path, paths))
 
 

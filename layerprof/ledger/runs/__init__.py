@@ -1,6 +1,6 @@
 """The truth of every run in a file of its own, which is there only when all that belongs to it is.
 
-    profile, timeline, log ─▶ their places ─▶ safe on disk ─▶ cells/<cell>.<environment>.<repeat>.json, in one stroke
+    profile, log, evidence ─▶ their places ─▶ safe on disk ─▶ cells/<cell>.<environment>.<repeat>.json, in one stroke
                                                                 └─▶ what lay beside a run that was replaced is removed
 
 A kill at any moment leaves the run measured or not measured, and never half of it: where it replaces one, what lies
@@ -196,6 +196,7 @@ def _complete(record: RunRecord, layout: Layout, key: RunKey, beside: Sidecars) 
         notes=(*record.summary.notes, *beside.notes),
         profile_path=_relative(beside.profile, layout),
         log_path=_relative(beside.log, layout),
+        evidence_path=_relative(beside.evidence, layout),
     )
     return replace(record, summary=summary)
 

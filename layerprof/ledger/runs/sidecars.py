@@ -1,4 +1,4 @@
-"""What lies beside a run's record: its layer profile with the timeline, and what its process wrote.
+"""What lies beside a run's record: its layer profile with the timeline, its evidence, and what its process wrote.
 
 They come to their places before the record does, and stay where they were until it has. What finds no space is left
 out with a note: a result without its profile is better than none.
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from layerprof.errors import InputError
 from layerprof.ledger.base import (
+    EVIDENCE_FILE,
     LOG_FILE,
     MOST_BYTES,
     PROFILE_FILE,
@@ -52,18 +53,25 @@ class Sidecars:
     Attributes:
         profile: where, or None.
         log: likewise.
+        evidence: likewise.
         notes: why something is missing that there was.
     """
 
     profile: Path | None
     log: Path | None
+    evidence: Path | None
     notes: tuple[Note, ...]
+
+    @property
+    def placed(self) -> tuple[Path, ...]:
+        """All that was kept."""
+        return tuple(path for path in (self.profile, self.log, self.evidence) if path is not None)
 
     def left_out(self, layout: Layout) -> Sidecars:
         """Nothing of it, and why."""
-        found = (("profile", self.profile), ("log", self.log))
+        found = (("profile", self.profile), ("log", self.log), ("evidence", self.evidence))
         notes = (_not_stored(what, layout) for what, path in found if path is not None)
-        return Sidecars(profile=None, log=None, notes=(*self.notes, *notes))
+        return Sidecars(profile=None, log=None, evidence=None, notes=(*self.notes, *notes))
 
 
 def place_sidecars(layout: Layout, outcome: Outcome, key: RunKey, *, attempt: str) -> Sidecars:
@@ -90,27 +98,27 @@ def place_sidecars(layout: Layout, outcome: Outcome, key: RunKey, *, attempt: st
                 return None
             raise (not_written(target, error) if isinstance(error, OSError) else error) from error
 
-    places = layout.profile(key), layout.log(key)
-    if attempt and any(one.exists() for path in places for one in (path, timeline_path(path))):
-        places = layout.profile(key, attempt=attempt), layout.log(key, attempt=attempt)
+    is_taken = attempt and any(one.exists() for path in _places(layout, key) for one in (path, timeline_path(path)))
+    places = _places(layout, key, attempt=attempt if is_taken else "")
     profile, log = placed("profile", places[0], _place_profile), placed("log", places[1], _place_log)
-    for path in (profile, log):
-        if path is not None:
-            sync_folder(path.parent)
-    return Sidecars(profile=profile, log=log, notes=tuple(notes))
+    evidence = placed("evidence", places[2], _place_evidence)
+    found = Sidecars(profile=profile, log=log, evidence=evidence, notes=tuple(notes))
+    for path in found.placed:
+        sync_folder(path.parent)
+    return found
 
 
 def remove_sidecars(layout: Layout, key: RunKey, placed: Sidecars, *, there: RunSummary | None = None) -> None:
     """Takes back what was placed for a record that has not come, but for what the one that is there names as well."""
     named = _named_in(there, layout, key)
-    for path in (placed.profile, placed.log):
-        if path is not None and path not in named:
+    for path in placed.placed:
+        if path not in named:
             _remove(path)
 
 
 def remove_replaced(layout: Layout, key: RunKey, *, now: RunSummary, before: RunSummary | None) -> None:
     """Removes what lay beside the run that was replaced, and what a killed attempt left, as far as that can be done."""
-    for path in {layout.profile(key), layout.log(key), *_named_in(before, layout, key)} - _named_in(now, layout, key):
+    for path in {*_places(layout, key), *_named_in(before, layout, key)} - _named_in(now, layout, key):
         _remove(path)
 
 
@@ -126,7 +134,7 @@ def give_up_rest(outcome: Outcome, layout: Layout) -> None:
     if outcome.folder is None:
         return
     profile = outcome.folder / PROFILE_FILE
-    others = timeline_path(profile), outcome.folder / LOG_FILE
+    others = timeline_path(profile), outcome.folder / LOG_FILE, outcome.folder / EVIDENCE_FILE
     with suppress(OSError):
         found = [path for path in (profile, *others) if path.is_file()]
         if outcome.folder.stat().st_dev == layout.cells.stat().st_dev and _makes_enough(found, layout.cells):
@@ -151,9 +159,19 @@ def _named_in(summary: RunSummary | None, layout: Layout, key: RunKey) -> set[Pa
     """The files that a run names, of those that can be its own."""
     if summary is None:
         return set()
-    named = {layout.folder / path for path in (summary.profile_path, summary.log_path) if path is not None}
-    folders = {layout.profile(key).parent, layout.log(key).parent}
+    paths = summary.profile_path, summary.log_path, summary.evidence_path
+    named = {layout.folder / path for path in paths if path is not None}
+    folders = {path.parent for path in _places(layout, key)}
     return {path for path in named if path.parent in folders and path.name.startswith(f"{key.stem}.")}
+
+
+def _places(layout: Layout, key: RunKey, *, attempt: str = "") -> tuple[Path, Path, Path]:
+    """Where the profile, the log and the evidence of a run are kept."""
+    return (
+        layout.profile(key, attempt=attempt),
+        layout.log(key, attempt=attempt),
+        layout.evidence(key, attempt=attempt),
+    )
 
 
 def _not_stored(what: str, layout: Layout) -> Note:
@@ -183,6 +201,18 @@ def _place_profile(outcome: Outcome, target: Path) -> bool:
     else:
         place_file(source, target)
         timeline_path(target).unlink(missing_ok=True)
+    return True
+
+
+def _place_evidence(outcome: Outcome, target: Path) -> bool:
+    """The evidence at hand, or that in the outcome's folder."""
+    if outcome.evidence is not None:
+        write_record(outcome.evidence, target)
+        return True
+    source = None if outcome.folder is None else outcome.folder / EVIDENCE_FILE
+    if source is None or not source.is_file():
+        return False
+    place_file(source, target)
     return True
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from layerprof.errors import LayerprofError
 from layerprof.ledger import Outcome, write_outcome
-from layerprof.ledger.base import PROFILE_FILE, is_full
+from layerprof.ledger.base import EVIDENCE_FILE, PROFILE_FILE, is_full
 from layerprof.records import FrozenMapping, Note
 from layerprof.store import timeline_path
 from layerprof.sweeping.base.cells import cell_from_json
@@ -108,7 +108,7 @@ def run(request: Request, pipe: int) -> None:
 
 
 def leave(outcome: Outcome, folder: Path) -> bool:
-    """Leaves an outcome in a folder, without its profile where the disk is too full for that.
+    """Leaves an outcome in a folder, without what lies beside its record where the disk is too full for that.
 
     Returns:
         Whether there was space for the record at least.
@@ -116,14 +116,14 @@ def leave(outcome: Outcome, folder: Path) -> bool:
     Raises:
         InputError: when the folder cannot be written for another reason.
     """
-    for fitting in (outcome, _without_profile(outcome)):
+    for fitting in (outcome, _alone(outcome)):
         try:
             write_outcome(fitting, folder)
         except (LayerprofError, OSError) as error:
             if not is_full(error):
                 raise
             profile = folder / PROFILE_FILE
-            for path in (profile, timeline_path(profile)):
+            for path in (profile, timeline_path(profile), folder / EVIDENCE_FILE):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
         else:
@@ -131,14 +131,15 @@ def leave(outcome: Outcome, folder: Path) -> bool:
     return False
 
 
-def _without_profile(outcome: Outcome) -> Outcome:
-    if outcome.profile is None:
-        return outcome
-    text = "the layer profile was left out, since the disk was full; free some and measure the cell again"
+def _alone(outcome: Outcome) -> Outcome:
+    """The outcome without its profile and its evidence, and a note for each."""
+    names = {"profile": "the layer profile", "evidence": "the evidence"}
+    missing = [name for name in names if getattr(outcome, name) is not None]
+    text = "was left out, since the disk was full; free some and measure the cell again"
     summary = outcome.record.summary
-    note = Note(code="not_stored", quantity="profile", scope="", text=text)
-    record = replace(outcome.record, summary=replace(summary, notes=(*summary.notes, note)))
-    return replace(outcome, record=record, profile=None)
+    notes = (Note(code="not_stored", quantity=name, scope="", text=f"{names[name]} {text}") for name in missing)
+    record = replace(outcome.record, summary=replace(summary, notes=(*summary.notes, *notes)))
+    return replace(outcome, record=record, profile=None, evidence=None)
 
 
 def _bind(threads: int | None) -> tuple[int, ...]:

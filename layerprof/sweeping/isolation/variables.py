@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from layerprof.names import HUB_SOURCE
 from layerprof.sweeping.base.cells import PlannedCell
 from layerprof.sweeping.base.nesting import CELL_VARIABLE
 
@@ -43,5 +44,6 @@ def variables_for(
 
 
 def needs_hub(cell: PlannedCell) -> bool:
-    """Whether a cell may fetch weights, or whatever a model of the user's own asks for."""
-    return ":" in cell.model or cell.settings.weights == "pretrained"
+    """Whether a cell may fetch weights or samples, or whatever a model of the user's own asks for."""
+    of_hub = (cell.settings.source or "").partition("@")[0] == HUB_SOURCE
+    return ":" in cell.model or cell.settings.weights == "pretrained" or of_hub

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from layerprof.ledger import LOG_FILE, PROFILE_FILE, RUN_FILE, Outcome
+from layerprof.ledger import EVIDENCE_FILE, LOG_FILE, PROFILE_FILE, RUN_FILE, Outcome
 from layerprof.records import CellFailure, RunRecord, RunSummary
 from layerprof.store import timeline_path
 from layerprof.sweeping.base import Job
@@ -109,7 +109,7 @@ Message = Started | Sign | Brought
 
 def pack(folder: Path) -> Brought:
     """The files of an outcome; of a long log the head and the tail."""
-    names = (RUN_FILE, PROFILE_FILE, timeline_path(Path(PROFILE_FILE)).name, LOG_FILE)
+    names = (RUN_FILE, PROFILE_FILE, timeline_path(Path(PROFILE_FILE)).name, EVIDENCE_FILE, LOG_FILE)
     contents = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
     if LOG_FILE in contents:
         contents[LOG_FILE] = _cut(contents[LOG_FILE])

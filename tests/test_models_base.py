@@ -66,9 +66,12 @@ def test_a_device_this_machine_does_not_have_is_unavailable() -> None:
         parse_device("cuda:99")
 
 
-def test_a_fixed_and_a_greatest_text_length_exclude_each_other() -> None:
-    with pytest.raises(InputError, match="one of the two"):
-        InputOptions(text_tokens=9, max_text_tokens=9)
+@pytest.mark.parametrize("left_out", [{"text_tokens"}, {"max_text_tokens"}, {"max_total_tokens"}])
+def test_lengths_of_different_kinds_exclude_each_other(left_out: set[str]) -> None:
+    lengths = {"text_tokens": 9, "max_text_tokens": 9, "max_total_tokens": 9}
+
+    with pytest.raises(InputError, match=r"_tokens and .* are given: .*give one of them"):
+        InputOptions(**{name: count for name, count in lengths.items() if name not in left_out})
 
 
 def test_several_dtypes_of_a_part_are_joined() -> None:

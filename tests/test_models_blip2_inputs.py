@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from layerprof import models
 from layerprof.errors import InputError, UnavailableError
 from layerprof.models import InputOptions, ModelInputs
-from layerprof.models.blip2 import offline_processor, processor_of
+from layerprof.models.blip2 import Blip2Adapter, offline_processor, processor_of
 from layerprof.models.blip2.base import END_TOKEN_ID, IMAGE_TOKEN_ID, PAD_TOKEN_ID, config_of
 from layerprof.models.blip2.encoding import text_ids
 from layerprof.records import Prompt
@@ -22,6 +23,9 @@ from layerprof.records import Prompt
 QUERY_TOKENS = 32
 SHORT = Prompt(head="Question:", body="what colour?", tail="Short answer:")
 LONG = Prompt(head="Question:", body="is there a small red triangle in this picture or not?", tail="Short answer:")
+
+HINTED = Prompt(context="Context: Weight is a force.", head="Question:", body="which is heavier?", tail="Answer:")
+BARE = Prompt(head="", body="", tail="a photo of")
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +208,96 @@ def test_the_parts_tokens_are_the_whole_prompts(tokenizer: PreTrainedTokenizerBa
 
     assert len(cut) == len(whole)
     assert cut == whole or not prompt.body
+
+
+@pytest.mark.parametrize("prompt", [HINTED, BARE, Prompt(context="Yes.", head="", body="why?", tail="Answer:")])
+def test_a_context_stands_before_all_and_its_tokens_are_the_whole_prompts(
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt
+) -> None:
+    whole = text_ids(tokenizer, prompt, limit=None)
+    filler = replace(prompt, context=f"{prompt.context} more and more".strip())
+
+    cut = text_ids(tokenizer, filler, limit=len(whole))
+
+    assert tokenizer.decode(whole, skip_special_tokens=True) == prompt.text
+    assert cut == whole or not prompt.context
+
+
+def test_the_context_is_cut_first_from_its_end(tokenizer: PreTrainedTokenizerBase) -> None:
+    whole = text_ids(tokenizer, HINTED, limit=None)
+
+    cut = tokenizer.decode(text_ids(tokenizer, HINTED, limit=len(whole) - 2), skip_special_tokens=True)
+
+    assert cut == "Context: Weight is a Question: which is heavier? Answer:"
+
+
+@pytest.mark.parametrize("limit", [6, 7, 8, 9])
+def test_where_no_context_is_left_a_prompt_is_cut_as_if_it_had_none(
+    tokenizer: PreTrainedTokenizerBase, limit: int
+) -> None:
+    without = replace(HINTED, context="")
+    assert len(text_ids(tokenizer, without, limit=None)) < 10
+
+    assert text_ids(tokenizer, HINTED, limit=limit) == text_ids(tokenizer, without, limit=limit)
+
+
+@pytest.mark.parametrize("limit", range(6, 17))
+def test_no_limit_is_exceeded_and_the_cue_is_always_last(tokenizer: PreTrainedTokenizerBase, limit: int) -> None:
+    ids = text_ids(tokenizer, HINTED, limit=limit)
+
+    assert len(ids) <= limit
+    assert ids[0] == END_TOKEN_ID
+    assert tokenizer.decode(ids).endswith(" Answer:")
+
+
+def test_a_prompt_of_a_cue_alone_is_never_cut(tokenizer: PreTrainedTokenizerBase) -> None:
+    assert len(text_ids(tokenizer, BARE, limit=4)) == 4
+    with pytest.raises(InputError, match=r"3 text tokens do not hold .* it takes at least 4"):
+        text_ids(tokenizer, BARE, limit=3)
+
+
+def test_a_total_leaves_the_text_what_the_picture_does_not_take(tiny: nn.Module) -> None:
+    total = inputs_of(tiny, SHORT, LONG, options=InputOptions(max_total_tokens=QUERY_TOKENS + 9))
+    limited = inputs_of(tiny, SHORT, LONG, options=InputOptions(max_text_tokens=9))
+
+    assert tensor(total, "input_ids").equal(tensor(limited, "input_ids"))
+
+
+@pytest.mark.parametrize("total", [QUERY_TOKENS, 1])
+def test_a_total_that_the_picture_takes_alone_is_refused(tiny: nn.Module, total: int) -> None:
+    with pytest.raises(InputError, match=f"{total} tokens altogether leave no room .* takes 32; ask for more"):
+        inputs_of(tiny, SHORT, options=InputOptions(max_total_tokens=total))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        InputOptions(),
+        InputOptions(text_tokens=9),
+        InputOptions(text_tokens=40),
+        InputOptions(max_text_tokens=9),
+        InputOptions(max_total_tokens=QUERY_TOKENS + 9),
+    ],
+)
+def test_a_report_tells_what_the_model_was_given(
+    tiny: nn.Module, tokenizer: PreTrainedTokenizerBase, options: InputOptions
+) -> None:
+    prompts = (SHORT, LONG, HINTED)
+    given = text_of(inputs_of(tiny, *prompts, options=options))
+
+    reports = Blip2Adapter().prompt_report(tiny, prompts, options)
+
+    assert [report.text_tokens for report in reports] == [len(row) for row in given]
+    assert [report.text for report in reports] == [tokenizer.decode(row, skip_special_tokens=True) for row in given]
+    assert [report.text_tokens + report.cut_tokens for report in reports] == [
+        len(text_ids(tokenizer, prompt, limit=None)) for prompt in prompts
+    ]
+
+
+def test_a_report_of_prompts_that_fit_has_their_text(tiny: nn.Module) -> None:
+    report = Blip2Adapter().prompt_report(compiled(tiny), [HINTED], InputOptions())[0]
+
+    assert (report.text, report.cut_tokens) == (HINTED.text, 0)
 
 
 def test_more_text_than_the_model_has_positions_is_refused(tiny: nn.Module) -> None:

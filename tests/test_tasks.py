@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from layerprof import tasks
+from layerprof import names, tasks
 from layerprof.errors import InputError, UnavailableError
 from layerprof.records import Sample
 
@@ -51,8 +54,28 @@ def test_without_its_package_the_sample_task_names_the_remedy(monkeypatch: pytes
 
 
 def test_an_unknown_task_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="no task 'textvqa2'; there are sample"):
+    with pytest.raises(InputError, match="no task 'textvqa2'; there are sample, TextVQA, ScienceQA, COCO"):
         tasks.load("textvqa2")
+
+
+def test_every_data_set_has_a_task_by_its_name_in_any_case() -> None:
+    assert [tasks.load(name.upper()).name for name in names.DATASETS] == list(tasks.TASKS)
+
+
+def test_the_sample_task_has_no_other_source() -> None:
+    with pytest.raises(InputError, match="'sample' has no other source; leave out source='hub'"):
+        tasks.load("sample", "hub")
+
+
+def test_asking_for_a_task_loads_no_data_and_no_library_for_them() -> None:
+    program = (
+        "import sys; from layerprof import tasks; tasks.load('TextVQA'); tasks.load('COCO', 'sample').samples(3);"
+        "print(sorted({'datasets', 'torch', 'transformers', 'pyarrow', 'huggingface_hub'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_pictures_are_opened_in_order_as_rgb(tmp_path: Path) -> None:
@@ -95,3 +118,48 @@ def test_a_picture_that_was_cut_short_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"half\.png"):
         tasks.open_images([sample_at(path)])
+
+
+def test_pictures_are_brought_to_the_size_asked_for_whatever_their_shape(tmp_path: Path) -> None:
+    path = tmp_path / "wide.png"
+    noise = Image.effect_noise((40, 20), 80)
+    noise.save(path)
+
+    image = tasks.open_images([sample_at(path)], resized_to=30)[0]
+
+    assert image.tobytes() == noise.convert("RGB").resize((30, 30), Image.Resampling.BICUBIC).tobytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "s2"},
+        {"image_id": "p7"},
+        {"question": "what? "},
+        {"context": "a"},
+        {"choices": ("a", "b")},
+        {"answers": ("this", "that")},
+        {"answers": ("t", "his")},
+    ],
+)
+def test_another_text_is_another_digest(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "red.png"
+    Image.new("RGB", (2, 2), "red").save(path)
+
+    changed = dataclasses.replace(sample_at(path), **change)
+
+    assert tasks.samples_digest([changed]) != tasks.samples_digest([sample_at(path)])
+
+
+def test_another_picture_is_another_digest_and_another_place_is_not(tmp_path: Path) -> None:
+    for name, colour in (("a", "red"), ("b", "red"), ("c", "blue")):
+        Image.new("RGB", (2, 2), colour).save(tmp_path / f"{name}.png")
+
+    first, same, other = (tasks.samples_digest([sample_at(tmp_path / f"{name}.png")]) for name in "abc")
+
+    assert first == same != other
+
+
+def test_a_digest_needs_the_pictures(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent.png' of sample 's1' could not be read \(FileNotFoundError\)"):
+        tasks.samples_digest([sample_at(tmp_path / "absent.png")])

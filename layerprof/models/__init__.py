@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from layerprof.errors import InputError
 from layerprof.models.base import (
+    GivenAnswer,
     InputOptions,
     LoadOptions,
     ModelAdapter,
     ModelDescription,
     ModelInputs,
+    PromptReport,
     uncompiled,
 )
 from layerprof.models.blip2 import PRESETS as _BLIP2_PRESETS
@@ -26,11 +28,13 @@ __all__ = [
     "PRESETS",
     "Blip2Adapter",
     "GenericAdapter",
+    "GivenAnswer",
     "InputOptions",
     "LoadOptions",
     "ModelAdapter",
     "ModelDescription",
     "ModelInputs",
+    "PromptReport",
     "adapter_for",
     "adapter_named",
     "build",

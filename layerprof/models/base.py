@@ -7,7 +7,7 @@ asked for, because a library may keep a part in another precision or exchange it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,18 +56,60 @@ class InputOptions:
 
     Attributes:
         text_tokens: exactly so many text tokens per sample, a beginning token included: a longer prompt loses the end
-            of its body, a shorter one is padded on the left. None pads to the longest of the batch.
-        max_text_tokens: at most so many, padded to the longest of the batch; not together with ``text_tokens``.
+            of its context, then of its body; a shorter one is padded on the left. None pads to the longest of the
+            batch.
+        max_text_tokens: at most so many, padded to the longest of the batch; a longer prompt loses the end of its
+            context, then of its body.
+        max_total_tokens: likewise, but with the tokens that stand for the picture counted in.
         image_size: height and width in pixels, or None for the model's own.
+        new_tokens: that a generation will add, for which the model has to have room.
+
+    Raises:
+        InputError: when more than one of the three lengths is given.
     """
 
     text_tokens: int | None = None
     max_text_tokens: int | None = None
+    max_total_tokens: int | None = None
     image_size: int | None = None
+    new_tokens: int = 0
 
     def __post_init__(self) -> None:
-        if self.text_tokens is not None and self.max_text_tokens is not None:
-            raise InputError("text_tokens fixes the length and max_text_tokens limits it; give one of the two")
+        lengths = ("text_tokens", "max_text_tokens", "max_total_tokens")
+        given = [name for name in lengths if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InputError(
+                f"{' and '.join(given)} are given: text_tokens fixes the text's length, max_text_tokens limits it, and "
+                f"max_total_tokens limits it with the picture's; give one of them"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptReport:
+    """A prompt as a model sees it.
+
+    Attributes:
+        text: what is left of it after cutting; special tokens, padding and the picture's tokens are left out.
+        text_tokens: of the text, a beginning token included; padding and the picture's tokens are left out.
+        cut_tokens: that were cut from it to fit.
+    """
+
+    text: str
+    text_tokens: int
+    cut_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenAnswer:
+    """What a model said to one sample.
+
+    Attributes:
+        text: of the new tokens, special ones left out.
+        new_tokens: how many there are, the one that ends the answer left out.
+    """
+
+    text: str
+    new_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +150,32 @@ class ModelAdapter(Protocol):
 
         Raises:
             InputError: when there is no sample, the counts differ, or an option cannot be met.
+        """
+        ...
+
+    def prompt_report(
+        self, model: nn.Module, prompts: Sequence[Prompt], options: InputOptions
+    ) -> tuple[PromptReport, ...]:
+        """Each prompt as the model sees it.
+
+        Raises:
+            InputError: as for `inputs`.
+        """
+        ...
+
+    def answers(
+        self, model: nn.Module, inputs: Mapping[str, object], *, max_new_tokens: int
+    ) -> tuple[GivenAnswer, ...]:
+        """What the model says to each sample of a batch, as likely as it can and until it ends by itself.
+
+        Args:
+            model: compiled or not, in eval mode.
+            inputs: as `inputs` makes them.
+            max_new_tokens: at which an answer is cut off.
+
+        Raises:
+            InputError: when the inputs are not of this family, or how its models answer is not known.
+            MeasurementError: when the answer cannot be told from the prompt.
         """
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,12 @@ from torch import nn
 
 from layerprof.errors import InputError
 from layerprof.models.base import (
+    GivenAnswer,
     InputOptions,
     LoadOptions,
     ModelDescription,
     ModelInputs,
+    PromptReport,
     config_label,
     first_line,
     parse_device,
@@ -66,10 +68,27 @@ class GenericAdapter:
         Raises:
             InputError: always; how pictures and prompts become inputs is not known for any module.
         """
-        raise InputError(
-            f"how {config_label(uncompiled(model))} takes pictures and prompts is not known; "
-            f"hand over its inputs, or name a callable that returns (model, inputs)"
-        )
+        raise _unknown(model)
+
+    def prompt_report(
+        self, model: nn.Module, prompts: Sequence[Prompt], options: InputOptions
+    ) -> tuple[PromptReport, ...]:
+        """Never returns.
+
+        Raises:
+            InputError: always, as `inputs` does.
+        """
+        raise _unknown(model)
+
+    def answers(
+        self, model: nn.Module, inputs: Mapping[str, object], *, max_new_tokens: int
+    ) -> tuple[GivenAnswer, ...]:
+        """Never returns.
+
+        Raises:
+            InputError: always, as `inputs` does.
+        """
+        raise _unknown(model)
 
     def describe(self, model: nn.Module) -> ModelDescription:
         """A part for the whole model and one for each child that has a config of its own; no stages."""
@@ -80,6 +99,13 @@ class GenericAdapter:
         root: PartInfo = part_info("model", "", inner)
         phases = _generation_phases(inner)
         return ModelDescription(label=config_label(inner), stages=None, parts=(root, *children), phases=phases)
+
+
+def _unknown(model: nn.Module) -> InputError:
+    return InputError(
+        f"how {config_label(uncompiled(model))} takes pictures and prompts is not known; "
+        f"hand over its inputs, or name a callable that returns (model, inputs)"
+    )
 
 
 def _generation_phases(model: nn.Module) -> PhaseRules | None:

@@ -9,19 +9,18 @@ Source:
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from layerprof.errors import UnavailableError
-from layerprof.records import Prompt, Sample
-from layerprof.tasks.base import require_count
+from layerprof.names import SAMPLE_SOURCE
+from layerprof.records import Prompt, QualityMetric, Sample
+from layerprof.tasks.base import Triple, require_count, spread
 
-Triple = tuple[str, str, str]  # question, answer, path of the picture
+ORIGIN = "easy-VQA 1.0, test set"
 
 _NAME = "easy-VQA"
-_GOLDEN_SECTION = (math.sqrt(5) - 1) / 2  # steps of this share of a circle never come close to each other early
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +29,21 @@ class EasyVqa:
 
     Attributes:
         read: gives all (question, answer, path of the picture) triples.
+        name, origin, metric, template, max_new_tokens: as every task has them; one word is an answer.
     """
 
     read: Callable[[], tuple[Triple, ...]]
+    name: str = SAMPLE_SOURCE
+    origin: str = ORIGIN
+    metric: QualityMetric = "exact_match"
+    template: str = "Question: … Short answer:"
+    max_new_tokens: int = 10
 
     def samples(self, count: int) -> tuple[Sample, ...]:
         """The first ``count`` of the test set, in the order of the stride."""
         triples = self.read()
         require_count(count, limit=len(triples), name=_NAME)
-        stride = _stride(len(triples))
-        return tuple(_sample(triples, number * stride % len(triples)) for number in range(count))
+        return tuple(_sample(triples[index], index) for index in spread(len(triples))[:count])
 
     def prompt(self, sample: Sample) -> Prompt:
         """``Question: … Short answer:``, which is how BLIP-2's paper asks."""
@@ -50,15 +54,15 @@ class EasyVqa:
         return sample.answers
 
 
-def _stride(size: int) -> int:
-    """The first number from the golden section of ``size`` on that has no factor in common with it."""
-    start = max(1, round(size * _GOLDEN_SECTION))
-    return next(number for number in itertools.count(start) if math.gcd(number, size) == 1)
-
-
-def _sample(triples: tuple[Triple, ...], index: int) -> Sample:
-    question, answer, image_path = triples[index]
-    return Sample(id=f"easy-vqa/test/{index:04d}", image_path=image_path, question=question, answers=(answer,))
+def _sample(triple: Triple, index: int) -> Sample:
+    question, answer, image_path = triple
+    return Sample(
+        id=f"easy-vqa/test/{index:04d}",
+        image_path=image_path,
+        question=question,
+        answers=(answer,),
+        image_id=Path(image_path).stem,
+    )
 
 
 def read_test_set() -> tuple[Triple, ...]:

@@ -12,13 +12,21 @@ from layerprof.records import Sample
 _FAILURES = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what PIL raises for damaged files
 
 
-def open_images(samples: Iterable[Sample]) -> list[Image.Image]:
+def open_images(samples: Iterable[Sample], *, resized_to: int | None = None) -> list[Image.Image]:
     """The pictures of the samples, in order, as RGB.
+
+    Args:
+        samples: whose files are read.
+        resized_to: pixels of height and width that each is brought to, bicubic and whatever its shape; None leaves
+            it as it is.
 
     Raises:
         InputError: when a file is missing or damaged.
     """
-    return [_read(sample) for sample in samples]
+    images = [_read(sample) for sample in samples]
+    if resized_to is None:
+        return images
+    return [image.resize((resized_to, resized_to), Image.Resampling.BICUBIC) for image in images]
 
 
 def _read(sample: Sample) -> Image.Image:

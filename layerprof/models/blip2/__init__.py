@@ -11,7 +11,7 @@ are our own (`weights`). Every model says in its label where its weights came fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,19 +21,30 @@ from torch import nn
 from layerprof.errors import InputError, MeasurementError
 from layerprof.machine import available_bytes
 from layerprof.models.base import (
+    GivenAnswer,
     InputOptions,
     LoadOptions,
     ModelDescription,
     ModelInputs,
+    PromptReport,
     config_label,
     parse_device,
     parse_dtype,
     part_info,
     uncompiled,
 )
+from layerprof.models.blip2.answering import given_answers
 from layerprof.models.blip2.base import IMAGE_TOKEN, PRESETS, Preset, config_of, preset_named
 from layerprof.models.blip2.checkpoint import checkpoint_config, checkpoint_label, checkpoint_model, checkpoint_source
-from layerprof.models.blip2.encoding import encode_prompts, require_image_tokens, require_positions, with_image_tokens
+from layerprof.models.blip2.encoding import (
+    TextLength,
+    encode_prompts,
+    report_on,
+    require_image_tokens,
+    require_positions,
+    text_length,
+    with_image_tokens,
+)
 from layerprof.models.blip2.geometry import meta_model, preset_config, weight_bytes
 from layerprof.models.blip2.memory import AvailableBytes, require_memory
 from layerprof.models.blip2.processor import attach_processor, offline_processor, processor_of
@@ -151,6 +162,30 @@ class Blip2Adapter:
         require_query_tokens(inner)
         return {**_pixels(inner, images, options.image_size), **_tokens(inner, prompts, options)}
 
+    def prompt_report(
+        self, model: nn.Module, prompts: Sequence[Prompt], options: InputOptions
+    ) -> tuple[PromptReport, ...]:
+        """What `inputs` leaves of each prompt, in order.
+
+        Raises:
+            InputError: when the length asked for does not hold a prompt's head and cue.
+        """
+        inner = uncompiled(model)
+        tokenizer, length = processor_of(inner).tokenizer, _length(inner, options)
+        return tuple(report_on(tokenizer, prompt, limit=length.limit) for prompt in prompts)
+
+    def answers(
+        self, model: nn.Module, inputs: Mapping[str, object], *, max_new_tokens: int
+    ) -> tuple[GivenAnswer, ...]:
+        """By greedy generation that ends by itself, or after so many new tokens.
+
+        Raises:
+            InputError: when the inputs have no ``input_ids``.
+            MeasurementError: when the library does not give the prompt back before the answer.
+        """
+        tokenizer = processor_of(uncompiled(model)).tokenizer
+        return given_answers(model, inputs, tokenizer=tokenizer, max_new_tokens=max_new_tokens)
+
     def describe(self, model: nn.Module) -> ModelDescription:
         """Stages by the paths of the library's BLIP-2; the final norm and the query tokens are in none."""
         inner = uncompiled(model)
@@ -184,12 +219,16 @@ def _pixels(model: nn.Module, images: Sequence[Image.Image], image_size: int | N
     return inputs if size == vision.image_size else {**inputs, "interpolate_pos_encoding": True}
 
 
+def _length(model: nn.Module, options: InputOptions) -> TextLength:
+    return text_length(options, image_tokens=config_of(model).num_query_tokens)
+
+
 def _tokens(model: nn.Module, prompts: Sequence[Prompt], options: InputOptions) -> ModelInputs:
     config, tokenizer = config_of(model), processor_of(model).tokenizer
-    ids, mask = encode_prompts(tokenizer, prompts, options)
+    ids, mask = encode_prompts(tokenizer, prompts, _length(model, options))
     image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
     ids, mask = with_image_tokens(ids, mask, image_token_id=image_token_id, count=config.num_query_tokens)
     require_image_tokens(ids, image_token_id=config.image_token_index, count=config.num_query_tokens)
-    require_positions(mask, limit=config.text_config.max_position_embeddings)
+    require_positions(mask, limit=config.text_config.max_position_embeddings, new_tokens=options.new_tokens)
     device = model.get_parameter("query_tokens").device
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}

@@ -1,7 +1,6 @@
 """What all of sweeping shares: cells with their settings, what cannot be measured, and what engine and executors say.
 
-``workload``, ``metrics``, ``numbers`` and ``optimizations`` are imported by their own names: they load torch, which a
-plan does not need.
+``workload``, ``metrics`` and ``numbers`` are imported by their own names: they load torch, which a plan does not need.
 """
 
 from layerprof.sweeping.base.cells import (

@@ -24,10 +24,19 @@ _MESSAGES: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
         ),
     ),
     ("oom_host", re.compile(r"DefaultCPUAllocator|[Cc]annot allocate memory|[Cc]an't allocate memory|std::bad_alloc")),
-    ("unavailable", re.compile(r"FlashAttention.{0,200}not installed|flash_attn seems to be not installed", re.DOTALL)),
+    (
+        "unavailable",
+        re.compile(
+            r"FlashAttention.{0,200}(not installed|doesn't seem to be installed)|flash_attn seems to be not installed|"
+            r"No working C\+\+ compiler|Cannot find a working triton|Python\.h: No such file|"
+            r"(Dynamo|torch\.compile) (is )?not supported on Python",
+            re.DOTALL,
+        ),
+    ),
     (
         "unsupported",
         re.compile(
+            r"No viable backend for scaled_dot_product_attention|No available kernel\. Aborting execution|"
             r"does not support (an attention implementation|Flash ?Attention|SDPA)|attn_implementation|"
             r"FlashAttention only supports|not implemented for '\w+'|Flash Attention.{0,80}only support",
         ),

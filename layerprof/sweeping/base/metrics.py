@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from layerprof import stats
 from layerprof.measure.base import INTERVAL_GOAL, MAX_REPEATS
-from layerprof.records import Distribution, Note, Profile
+from layerprof.records import Distribution, Note, Profile, middle_steps, typical
 
 if TYPE_CHECKING:
     from layerprof.sweeping.base.cells import Settings
 
 Metrics = dict[str, float | int | None]
+
+COMPILATIONS = ("compile", "compile_whole")
 
 _WIDE = 0.1  # of a median: batches that differ in length alone stay below it
 
@@ -29,6 +31,29 @@ def latency_metrics(latency_s: Distribution | None, warmup_s: Distribution | Non
         "latency_high_s": high_s,
         "steps": latency_s.n,
         **steps,
+    }
+
+
+def convolution_metrics(layers: Profile, *, has_kernels: bool) -> Metrics:
+    """The convolutions' own time and FLOPs in a step on the longest batch; on a device, the time of their kernels.
+
+    Nothing for a model that has none; None where they were not measured, such as inside compiled code.
+
+    Args:
+        layers: of the step.
+        has_kernels: whether the model is on a device, whose kernels take the time, and not their launch.
+    """
+    convolutions = [layer for layer in layers.layers if layer.kind == "conv" and layer.calls]
+    if not convolutions:
+        return {}
+    steps = middle_steps(layers.step_s)
+    times = [layer.device_self_s if has_kernels else layer.self_s for layer in convolutions]
+    flops = [layer.self_flops for layer in convolutions]
+    known_s = [typical(time, steps) for time in times if time is not None]
+    known = [count for count in flops if count is not None]
+    return {
+        "conv_s": sum(known_s) if len(known_s) == len(times) else None,
+        "conv_flops": sum(known) if len(known) == len(flops) else None,
     }
 
 
@@ -84,8 +109,18 @@ def notes_on_batches(settings: Settings, *, is_mixed: bool) -> Iterator[Note]:
         yield Note(code="batches_differ", quantity="energy_j", scope="step", text=text)
     size, samples = settings.batch_size, settings.samples
     if samples is not None and samples % size:
-        text = f"{samples % size} of {samples} samples fill no batch of {size} and were left out"
+        text = (
+            f"{samples % size} of {samples} samples fill no batch of {size}: they are the last batch, whose FLOPs "
+            f"stand by themselves and whose time is in no number"
+        )
         yield Note(code="samples_left_out", quantity="samples", scope="step", text=text)
+
+
+def notes_on_peak(settings: Settings) -> Iterator[Note]:
+    """Why compiled code has no peak of memory."""
+    if settings.optimization in COMPILATIONS:
+        text = "the memory pass follows the model's own ops, and compiled code allocates otherwise; sdpa's row has one"
+        yield Note(code="compiled_peak", quantity="peak_bytes", scope="step", text=text)
 
 
 def notes_on_warmup(warmup_s: Distribution | None, *, is_asked: bool) -> Iterator[Note]:

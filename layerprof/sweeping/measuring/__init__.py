@@ -1,15 +1,18 @@
-"""One run of a cell: its layers and memory on the longest batch, its latency and FLOPs over all batches.
+"""One run of a cell: its layers and memory on the longest batch, its latency and FLOPs over all batches, its answers.
 
-    batches ─┬─ the one with the most tokens ── profile: layers, peak memory, its own latency
+    batches ─┬─ one of each shape ───────────── first calls: what is compiled is compiled now
+             ├─ the one with the most tokens ── profile: layers, peak memory, its own latency
              ├─ all of them, in turn ────────── bare steps: latency;  a count for each shape: FLOPs
-             └─ one of each shape once more ─── are its outputs numbers?
+             ├─ the longest once more ───────── what was in force: graphs, attention, dtypes
+             ├─ one of each shape once more ─── are its outputs numbers?
+             └─ all, and what fills no batch ── answers, by generation with a natural stop, scored
 
-Every step of a cell does the same work, so that all cells can be compared. The process around it, its limits and what
-was seen beside it are the executor's.
+Every measured step of a cell does the same work, so that all cells can be compared; answers are no part of it. The
+process around it, its limits and what was seen beside it are the executor's.
 
 Limits:
     Texts are padded to the longest of their batch, so batches differ in length: a latency is the median over them, and
-    FLOPs are their mean. Samples that fill no batch are left out, with a note.
+    FLOPs are their mean. Samples that fill no batch are answered and counted, and no part of latency, with a note.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from layerprof.records import (
     CellFailure,
     Distribution,
     EnergyOptions,
+    EvidenceRecord,
     FrozenMapping,
     Note,
     Profile,
@@ -37,26 +41,27 @@ from layerprof.records import (
 from layerprof.sweeping.base import PlannedCell, Settings, source_of
 from layerprof.sweeping.base.failures import failure_of
 from layerprof.sweeping.base.metrics import (
+    COMPILATIONS,
     Metrics,
+    convolution_metrics,
     energy_metrics,
     latency_metrics,
     notes_on_batches,
     notes_on_latency,
+    notes_on_peak,
     notes_on_profile,
     notes_on_warmup,
     per_sample,
     stop_rule,
 )
+from layerprof.sweeping.base.refusals import RefusedError
 from layerprof.sweeping.base.workload import Workload, labelled
+from layerprof.sweeping.measuring.answers import answer
 from layerprof.sweeping.measuring.asked import built, require_threads, threads_of
-from layerprof.sweeping.measuring.base import Course, RefusedError
-from layerprof.sweeping.measuring.batches import (
-    are_mixed,
-    latency_over,
-    longest_of,
-    notes_on_outputs,
-    work_metrics,
-)
+from layerprof.sweeping.measuring.base import Course, are_mixed, longest_of
+from layerprof.sweeping.measuring.batches import latency_over, notes_on_outputs, work_metrics
+from layerprof.sweeping.measuring.evidence import look, prepare
+from layerprof.sweeping.measuring.optimizing import failure_of_truth, optimized
 
 PASSES = ("time", "flops", "memory", "energy")
 
@@ -99,22 +104,67 @@ def measure(cell: PlannedCell, tell: Show = _tell_nobody) -> Outcome:
 def _measured(cell: PlannedCell, tell: Show, course: Course) -> Outcome:
     with course.span("build"):
         tell("build", 0, None)
-        workload = built(cell)
-    with course.span("measure"):
-        layers = _profiled(cell.settings, workload, longest_of(workload.batches), tell)
-        latency_s = _latency(workload, layers, tell)
-        course.threads = torch.get_num_threads()  # now: the model may have set others when it was built or called
-        require_threads(cell.settings.threads, course.threads, layers)
-        metrics = _metrics(cell.settings, workload, layers, latency_s)
-        on_outputs = notes_on_outputs(workload, layers, allows_nan=cell.settings.allow_nan, tell=tell)
-    notes = (*_notes(cell.settings, workload, layers, latency_s), *on_outputs)
-    summary = replace(_summary(cell, course), metrics=FrozenMapping(metrics), notes=notes)
-    return Outcome(record=replace(_record(cell, course, summary), latency_s=latency_s), profile=layers)
+        workload = built(cell, tell)
+    with optimized(workload.model, cell.settings.optimization) as way:
+        workload = replace(workload, model=way.model)
+        with course.span("prepare"):
+            prepare(way, workload, tell)
+        with course.span("measure"):
+            layers = _profiled(cell.settings, workload, workload.placed(longest_of(workload.batches)), tell)
+            latency_s = _latency(workload, layers, tell)
+            course.threads = torch.get_num_threads()  # now: the model may have set others when it was built or called
+            require_threads(cell.settings.threads, course.threads, layers)
+            metrics = _metrics(cell.settings, workload, layers, latency_s)
+        with course.span("look"):
+            look(way, workload, course, tell)
+            _require_in_force(course, layers)
+            on_outputs = _notes_on_outputs(cell.settings, workload, layers, course, tell)
+        with course.span("answer"):
+            answer(way, workload, cell.settings, course, tell)
+    notes = (*_notes(cell.settings, workload, layers, latency_s), *on_outputs, *course.notes)
+    summary = replace(_summary(cell, course), metrics=FrozenMapping({**metrics, **course.metrics}), notes=notes)
+    record = replace(_record(cell, course, summary), latency_s=latency_s)
+    return Outcome(record=record, profile=layers, evidence=_evidence(course))
+
+
+def _notes_on_outputs(
+    settings: Settings, workload: Workload, layers: Profile, course: Course, tell: Show
+) -> tuple[Note, ...]:
+    """What is to be known of the outputs, which the truth about the run then knows too.
+
+    Raises:
+        RefusedError: where they hold NaN and should not.
+    """
+    try:
+        notes = notes_on_outputs(workload, layers, allows_nan=settings.allow_nan, tell=tell)
+    except RefusedError:
+        course.know(has_nan=True)
+        raise
+    codes = {note.code for note in notes}
+    course.know(has_nan=None if "outputs_unchecked" in codes else "nan_allowed" in codes)
+    return notes
+
+
+def _require_in_force(course: Course, layers: Profile) -> None:
+    """Returns where what was asked for was in force, or nobody could look.
+
+    Raises:
+        RefusedError: where it was not: then the numbers are another way's.
+    """
+    failure = None if course.truth is None else failure_of_truth(course.truth)
+    if failure is not None:
+        raise RefusedError(failure, layers)
 
 
 def _failed(cell: PlannedCell, course: Course, failure: CellFailure, partial: Profile | None) -> Outcome:
     summary = replace(_summary(cell, course), status="failed", failure=failure)
-    return Outcome(record=_record(cell, course, summary), profile=partial)
+    return Outcome(record=_record(cell, course, summary), profile=partial, evidence=_evidence(course))
+
+
+def _evidence(course: Course) -> EvidenceRecord | None:
+    if course.truth is None and course.quality is None:
+        return None
+    return EvidenceRecord(truth=course.truth, quality=course.quality)
 
 
 def _summary(cell: PlannedCell, course: Course) -> RunSummary:
@@ -132,6 +182,7 @@ def _notes(settings: Settings, workload: Workload, layers: Profile, latency_s: D
         *notes_on_batches(settings, is_mixed=are_mixed(workload.batches)),
         *notes_on_warmup(layers.warmup_s, is_asked=layers.spec.warmup is not None),
         *notes_on_latency(latency_s),
+        *notes_on_peak(settings),
     )
 
 
@@ -141,13 +192,21 @@ def _profiled(settings: Settings, workload: Workload, longest: object, tell: Sho
     layers = profile(
         workload.model,
         longest,
-        passes=(*PASSES, "ops") if settings.trace else PASSES,
+        method=workload.step.method,
+        method_kwargs=workload.step.arguments or None,
+        passes=(*PASSES, "ops") if settings.trace or _has_kernels(workload) else PASSES,
         warmup=warmup,
         repeats=repeats,
         energy_options=replace(_QUICK_ENERGY if settings.quick else _ENERGY, samples=workload.samples),
         progress=tell,
     )
-    return labelled(layers, {**workload.labels, **stop_rule(layers)})
+    kept = layers if settings.trace else replace(layers, timeline=None)
+    return labelled(kept, {**workload.labels, **stop_rule(layers)})
+
+
+def _has_kernels(workload: Workload) -> bool:
+    """Whether the model is on a device that runs kernels, of which the ops pass alone can tell the time."""
+    return workload.device.type != "cpu"
 
 
 def _steps_asked(settings: Settings) -> tuple[int | None, int | None]:
@@ -162,13 +221,16 @@ def _latency(workload: Workload, layers: Profile, tell: Show) -> Distribution | 
     """Of the one batch as its profile has it, or of all in turn."""
     if layers.latency_s is None or len(workload.batches) == 1:
         return layers.latency_s
-    return latency_over(workload.model, workload.batches, steps=layers.latency_s.n, tell=tell)
+    return latency_over(workload, steps=layers.latency_s.n, tell=tell)
 
 
 def _metrics(settings: Settings, workload: Workload, layers: Profile, latency_s: Distribution | None) -> Metrics:
     metrics = {
         **latency_metrics(latency_s, layers.warmup_s),
         **work_metrics(workload, layers),
+        **convolution_metrics(layers, has_kernels=_has_kernels(workload)),
         **energy_metrics(layers),
     }
+    if settings.optimization in COMPILATIONS:
+        metrics["peak_bytes"] = None
     return {**metrics, **per_sample(metrics, settings.batch_size if settings.samples is not None else None)}

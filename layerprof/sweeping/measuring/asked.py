@@ -1,4 +1,4 @@
-"""What a cell asks for, brought about and then looked at: threads, a device of some type, a way of computing attention.
+"""What a cell asks of its place, brought about and then looked at: threads, a device of some type.
 
 A row says what was in force or it is a failure; nothing is taken for granted because it was asked for.
 """
@@ -16,11 +16,11 @@ from layerprof import machine
 from layerprof.errors import InputError
 from layerprof.host import cpu_type, usable_cores
 from layerprof.models.base import parse_device
+from layerprof.progress import Show
 from layerprof.records import CellFailure, Profile
 from layerprof.sweeping.base import PlannedCell
-from layerprof.sweeping.base.optimizations import set_optimization
+from layerprof.sweeping.base.refusals import RefusedError
 from layerprof.sweeping.base.workload import Workload, load_workload
-from layerprof.sweeping.measuring.base import RefusedError
 
 _CPU = torch.device("cpu")
 
@@ -63,25 +63,25 @@ def require_threads(asked: int | None, in_force: int, partial: Profile) -> None:
         raise RefusedError(CellFailure(kind="unsupported", text=text), partial)
 
 
-def built(cell: PlannedCell) -> Workload:
+def built(cell: PlannedCell, tell: Show) -> Workload:
     """The model and its batches, once it is known that they are on the device and of the kind that was asked for.
+
+    Args:
+        cell: what to build.
+        tell: is called while samples are fetched.
 
     Raises:
         InputError: as `load_workload` does.
         UnavailableError: likewise.
-        RefusedError: where the device or the attention are others.
+        RefusedError: where the device is another.
     """
     settings = cell.settings
     if settings.device is not None:
         _require_type(parse_device(settings.device), settings.device_type)
-    workload = load_workload(cell.model, settings)
+    workload = load_workload(cell.model, settings, tell=lambda done, total: tell("samples", done, total))
     if settings.device is None:
         _require_on_cpu(cell.model, workload)
         _require_type(_CPU, settings.device_type)
-    if settings.optimization is not None:
-        failure = set_optimization(workload.model, settings.optimization)
-        if failure is not None:
-            raise RefusedError(failure)
     return workload
 
 

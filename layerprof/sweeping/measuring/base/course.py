@@ -1,24 +1,15 @@
-"""What the measuring of a cell shares: how far it has come, and the failure that it finds by itself."""
+"""How far a run has come: what is known of it also where something raises."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from layerprof.clock import SystemClock
-from layerprof.records import CellFailure, Profile
+from layerprof.records import Note, QualityRecord, TruthRecord
 
 _NS_PER_S = 1e9
-
-
-class RefusedError(Exception):
-    """A run that has a failure of its own, with what was measured before it was found."""
-
-    def __init__(self, failure: CellFailure, partial: Profile | None = None) -> None:
-        super().__init__(failure.text)
-        self.failure = failure
-        self.partial = partial
 
 
 @dataclass(slots=True)
@@ -29,11 +20,24 @@ class Course:
         source: version of the user's module, as `source_of` gives it, from before it was imported.
         seconds: of what the run was doing, by name.
         threads: torch's intra-op threads while it was measured, or None where it was not.
+        truth: what was in force, once it was looked at.
+        quality: of the answers, once they are scored.
+        metrics: that came with the two.
+        notes: likewise.
     """
 
     source: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     threads: int | None = None
+    truth: TruthRecord | None = None
+    quality: QualityRecord | None = None
+    metrics: dict[str, float | int | None] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+
+    def know(self, *, has_nan: bool | None) -> None:
+        """Whether the outputs hold NaN is known from now on, where anything is known of what was in force."""
+        if self.truth is not None:
+            self.truth = replace(self.truth, has_nan=has_nan)
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:

@@ -185,7 +185,7 @@ def test_a_bar_is_drawn_on_standard_error_where_asked(run: Run) -> None:
         (("blip2-tiny", "--image-size", "5"), "image_size 5 is less than one patch"),
         (("blip2-tiny", "--dtype", "int3"), "no dtype 'int3'"),
         (("blip2-tiny", "--device", "abacus"), "no device 'abacus'"),
-        (("blip2-tiny", "--task", "textvqa"), "no dataset 'textvqa' in this version"),
+        (("blip2-tiny", "--task", "imagenet"), "no dataset 'imagenet'; there are sample, TextVQA"),
         (("blip2-tiny", "--weights", "nowhere"), "weights='nowhere' is no folder"),
         (("blip2-tiny", "--passes", "speed"), "passes is a tuple of names out of bare, time"),
         (("blip2-tiny", "--max-new-tokens", "3"), "--max-new-tokens goes with --method generate"),

@@ -99,6 +99,13 @@ def test_a_cell_carries_every_setting() -> None:
         "quick": False,
         "trace": False,
         "allow_nan": False,
+        "source": None,
+        "total_tokens": None,
+        "resized_to": None,
+        "new_tokens": None,
+        "quality": False,
+        "max_new_tokens": None,
+        "echo": False,
     }
 
 
@@ -172,18 +179,17 @@ def test_a_plan_is_made_without_torch() -> None:
         ("repeats", 0, "repeats is a whole number from 1 up"),
         ("device", 0, "device is a word, such as cpu; found 0"),
         ("dtype", "", "dtype is a word, such as bf16"),
-        ("dataset", "textvqa", "no dataset 'textvqa' in this version, only sample; those of the hub come later"),
-        (
-            "optimization",
-            "compile",
-            "'compile' comes with a later version of layerprof; this one has eager, sdpa, flash_attention_2",
-        ),
-        ("optimization", "fast", "no optimization 'fast' in this version of layerprof; this one has eager, sdpa"),
+        ("dataset", "imagenet", "no dataset 'imagenet'; there are sample, TextVQA, ScienceQA, COCO"),
+        ("optimization", "fast", "no optimization 'fast'; there are eager, sdpa, sdpa_flash"),
         ("threads", 0, "threads is a whole number from 1 up"),
         ("quick", 1, "quick is True or False; found 1"),
         ("trace", None, "trace is True or False; found None"),
         ("device_type", "", "device_type is a word, such as H200"),
-        ("colour", "red", "no axis 'colour'; the known ones are device, dtype, weights, dataset, batch_size, samples"),
+        (
+            "colour",
+            "red",
+            "no axis 'colour'; the known ones are device, dtype, weights, dataset, source, batch_size, samples",
+        ),
     ],
 )
 def test_an_unknown_axis_or_value_is_refused_in_one_line(name: str, value: AxisValue, message: str) -> None:
@@ -208,7 +214,7 @@ def test_an_unknown_axis_or_value_is_refused_in_one_line(name: str, value: AxisV
         ({"batch_size": (1, 2), "seed": (1,)}, {"links": (("batch_size", "seed"),)}, "as many values each"),
         ({"batch_size": (1, 2)}, {"links": 5}, "at least two of the axes"),
         ({"batch_size": (1, 2)}, {"links": ("batch_size", "seed")}, "at least two of the axes"),
-        ({"text_tokens": (9,)}, {"fixed": {"seq_len": 9}}, "give one of the two"),
+        ({"text_tokens": (9,)}, {"fixed": {"seq_len": 9}}, "text_tokens and seq_len are given: .* give one of them"),
         ({"batch_size": (1,)}, {"rounds": 0}, "rounds are a whole number from 1 up; found 0"),
         ({"batch_size": (1,)}, {"rounds": True}, "rounds are a whole number from 1 up; found True"),
         ({"batch_size": (1,)}, {"timeout_s": 0}, "timeout_s is seconds above 0, or None for no limit; found 0"),
@@ -393,6 +399,20 @@ def test_a_function_that_raises_is_an_error_of_the_plan() -> None:
         ({"optimization": "flash_attention_2", "dtype": "bf16"}, "unsupported", "no CPU kernels"),
         ({"optimization": "flash_attention_2", "device": "cuda"}, "unsupported", "this cell is in float32"),
         ({"optimization": "flash_attention_2", "device": "cuda", "dtype": "fp32"}, "unsupported", "fp16 or bf16"),
+        ({"optimization": "flash_attention_2", "device": "cuda", "dtype": "bf16"}, "unsupported", "Q-Former does not"),
+        ({"optimization": "flash_attention_2", "device": "cuda", "dtype": "fp16"}, "unsupported", "2_parts sets it in"),
+        (
+            {"optimization": "flash_attention_2_parts", "dtype": "bf16"},
+            "unsupported",
+            "leave out flash_attention_2_parts",
+        ),
+        ({"optimization": "flash_attention_2_parts", "device": "cuda"}, "unsupported", "this cell is in float32"),
+        ({"optimization": "sdpa_efficient"}, "unsupported", "no memory-efficient attention kernel for CPUs"),
+        ({"optimization": "sdpa_flash", "device": "cuda"}, "unsupported", "flash kernel for CUDA takes fp16 or bf16"),
+        ({"optimization": "sdpa_flash", "device": "cuda", "dtype": "fp16"}, "unsupported", "Q-Former stays in float32"),
+        ({"total_tokens": 32}, "invalid", "the picture takes 32 of them"),
+        ({"image_size": 13}, "invalid", "less than one patch of 14 pixels"),
+        ({"text_tokens": 2000, "new_tokens": 17}, "invalid", "2049 tokens, the picture's 32 included"),
         ({"device": "cuda:1", "threads": 2}, "invalid", "threads are a CPU cell's, and this one is on cuda:1"),
         ({"batch_size": 4, "samples": 2}, "invalid", "2 samples do not fill a batch of 4"),
     ],
@@ -408,8 +428,16 @@ def test_settings_that_clash_make_a_visible_row(settings: Mapping[str, AxisValue
 @pytest.mark.parametrize(
     "settings",
     [
-        {"optimization": "flash_attention_2", "device": "cuda", "dtype": "bf16"},
+        {"optimization": "flash_attention_2_parts", "device": "cuda", "dtype": "fp16"},
         {"optimization": "sdpa"},
+        {"optimization": "sdpa_flash"},
+        {"optimization": "sdpa_flash", "device": "cuda", "dtype": "bf16"},
+        {"optimization": "sdpa_efficient", "device": "cuda"},
+        {"optimization": "sdpa_math"},
+        {"optimization": "compile"},
+        {"total_tokens": 33},
+        {"image_size": 14},
+        {"text_tokens": 2000, "new_tokens": 16},
         {"threads": 2},
         {"quick": True, "trace": True},
     ],
@@ -419,7 +447,7 @@ def test_settings_that_go_together_are_measured(settings: Mapping[str, AxisValue
 
 
 def test_flash_attention_is_not_refused_for_a_preset_that_is_built_in_bf16() -> None:
-    settings = settings_of("blip2-opt-2.7b", {"optimization": "flash_attention_2", "device": "cuda"})
+    settings = settings_of("blip2-opt-2.7b", {"optimization": "flash_attention_2_parts", "device": "cuda"})
 
     assert reason_to_skip(PlannedCell(model="blip2-opt-2.7b", settings=settings)) is None
 

@@ -42,7 +42,12 @@ _DEFAULT_LAYERS = _LAYERS[0]
 _NEW_TOKENS = 8  # of a generation, where none are asked for
 
 Model = Annotated[str, typer.Argument(help="A preset (blip2-tiny, blip2-opt-2.7b), or package.module:callable.")]
-Task = Annotated[str | None, typer.Option(help="Where samples come from.", show_default="sample")]
+Task = Annotated[
+    str | None, typer.Option(help="Where samples come from: sample, TextVQA, ScienceQA, COCO.", show_default="sample")
+]
+Source = Annotated[
+    str | None, typer.Option(help="Of a task's data set: hub, sample (offline), or a folder.", show_default="hub")
+]
 BatchSize = Annotated[int | None, typer.Option(help="Samples of one step.", show_default="1")]
 TextTokens = Annotated[
     int | None, typer.Option(help="Text tokens of each sample, exactly.", show_default="as they come")
@@ -103,6 +108,7 @@ def profile(
     weights: Weights = None,
     seed: Seed = None,
     task: Task = None,
+    source: Source = None,
     depth: Depth = None,
     out: Out = None,
     progress: ShowsProgress = None,
@@ -113,14 +119,15 @@ def profile(
     A preset is run on real pictures and questions. Any other model is named by a callable without arguments that
     returns (model, inputs); of the options for inputs and weights, device, dtype and seed apply to it.
     """
-    inputs = {"batch_size": batch_size, "text_tokens": text_tokens, "image_size": image_size, "dataset": task}
+    inputs = {"batch_size": batch_size, "text_tokens": text_tokens, "image_size": image_size}
+    data = {"dataset": task, "source": source}
     loading = {"device": device, "dtype": dtype, "weights": weights, "seed": seed}
     steps = {"warmup": warmup, "repeats": repeats}
     if out is not None:
         require_place(out, (*_FILES, _TIMELINE_FILE, _ROOFLINE_FILE, _PARTIAL_FILE))
     request = _Request(
         model=model,
-        settings=_settings(model, {**inputs, **loading, **steps}),
+        settings=_settings(model, {**inputs, **data, **loading, **steps}),
         method=method,
         method_kwargs=_generation(method, max_new_tokens),
         passes=tuple(name.strip() for name in passes.split(",")),
@@ -179,7 +186,7 @@ def _measured(request: _Request) -> Profile:
     try:
         record = profiling.profile(
             workload.model,
-            workload.batches[0],
+            workload.placed(workload.batches[0]),
             method=request.method,
             method_kwargs=request.method_kwargs,
             passes=passes,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layerprof.cli.base import CHECK_FAILED, DONE, ShowsProgress, Traceback, is_told, keep_what_is_done
+from layerprof.cli.base import ShowsProgress, Traceback, exit_status, is_told, keep_what_is_done
 
 if TYPE_CHECKING:
     from layerprof.records import SweepRecord
@@ -29,7 +29,7 @@ def worker(
     except KeyboardInterrupt as interrupt:
         return keep_what_is_done(folder, interrupt)
     print(f"{folder}: {_told(record)}; layerprof report {folder} shows the table")
-    return CHECK_FAILED if any(cell.status == "failed" for cell in record.cells) else DONE
+    return exit_status(record)
 
 
 def _told(record: SweepRecord) -> str:

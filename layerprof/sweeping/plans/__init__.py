@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from layerprof.records import AxisValue
-from layerprof.sweeping.plans.base import Exclude, Plan
+from layerprof.sweeping.plans.base import Exclude, Plan, Subplan
 from layerprof.sweeping.plans.files import read_plan
+from layerprof.sweeping.plans.published import LengthKind, reference
 
-__all__ = ["Exclude", "Plan", "batch", "read_plan"]
+__all__ = ["Exclude", "LengthKind", "Plan", "Subplan", "batch", "read_plan", "reference"]
 
 
 def batch(

@@ -6,19 +6,22 @@ fixed: {samples: 8}
 exclude:
   - {batch_size: 4, dtype: [bf16]}
 rounds: 3
+
+In the place of ``axes`` there may be ``tests``, a list of mappings with ``name``, ``axes``, ``fixed`` and ``links``.
 """
 
 from __future__ import annotations
 
 import runpy
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
 from layerprof.errors import InputError
-from layerprof.sweeping.plans.base import Plan
+from layerprof.sweeping.plans.base import Plan, Subplan
 
-_KEYS = tuple(each.name for each in fields(Plan))
-_NEEDED = {"model", "axes"}
+_KEYS = tuple(each.name for each in fields(Plan) if each.init)
+_TESTS_KEYS = tuple(each.name for each in fields(Subplan))
 _SUFFIXES = (".py", ".yaml", ".yml")
 
 
@@ -60,6 +63,21 @@ def _yaml_plan(path: Path) -> Plan:
         content = from_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: not UTF-8, or a date that there is not
         raise InputError(f"{path} could not be read as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not set(_KEYS) >= set(content) >= _NEEDED:
-        raise InputError(f"{path} has to be a mapping of {', '.join(_KEYS)}, the first two at least")
-    return Plan(**content)
+    if not isinstance(content, dict) or not set(_KEYS) >= set(content) or not _has_points(content):
+        raise InputError(f"{path} has to be a mapping of {', '.join(_KEYS)}, with model and axes (or tests) at least")
+    tests = content.pop("tests", None)
+    return Plan(**content, tests=() if tests is None else _tests(tests, path))
+
+
+def _has_points(content: Mapping[str, object]) -> bool:
+    return "model" in content and ("axes" in content or "tests" in content)
+
+
+def _tests(content: object, path: Path) -> tuple[Subplan, ...]:
+    tests = content if isinstance(content, list) else []
+    if not tests or not all(isinstance(each, dict) and {"name", "axes"} <= set(each) for each in tests):
+        raise InputError(f"{path}: tests is a list of mappings of {', '.join(_TESTS_KEYS)}, the first two at least")
+    unknown = next((key for each in tests for key in each if key not in _TESTS_KEYS), None)
+    if unknown is not None:
+        raise InputError(f"{path}: a test has {', '.join(_TESTS_KEYS)}; found {unknown!r}")
+    return tuple(Subplan(**each) for each in tests)

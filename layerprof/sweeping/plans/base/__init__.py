@@ -2,45 +2,52 @@
 
 axes {a: 1 2, b: x y}              a=1 b=x    a=1 b=y    a=2 b=x    a=2 b=y     the first varies slowest
 axes {a: 1 2, b: x y}, link a b    a=1 b=x    a=2 b=y
+tests one {a: 1 2}, two {b: x y}   a=1        a=2        b=x        b=y         what is in both is one cell
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from layerprof.errors import InputError
-from layerprof.records import AxisValue, CellFailure, FrozenMapping, PlanRecord
+from layerprof.records import AxisValue, CellFailure, FrozenMapping, PlanRecord, PlanTest
 from layerprof.sweeping.base import PlannedCell, Settings, reason_to_skip
 from layerprof.sweeping.plans.base.excluding import Exclude, checked_exclude, is_excluded, require_matches
 from layerprof.sweeping.plans.base.points import (
+    Subplan,
     checked_links,
     named,
     points_of,
+    require_name,
+    require_subplans,
+    require_values,
     require_values_once,
     settings_once,
+    union_of,
 )
 
-__all__ = ["Exclude", "Plan"]
+__all__ = ["Exclude", "Plan", "Subplan"]
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # the plan's tables are files of that name
 _QUICK = "quick"
 _LEFT_OUT = CellFailure(kind="excluded", text="the plan leaves this cell out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A sweep over the product of its axes.
+    """A sweep over the product of its axes, or over several such products, its tests.
 
-    Axes of the BLIP-2 presets: device, dtype, weights, dataset, batch_size, samples, text_tokens (exactly), seq_len (at
-    most), image_size, seed, warmup, repeats, optimization, device_type, threads, quick, trace, allow_nan. Of any other
+    Axes of the BLIP-2 presets: device, dtype, weights, dataset, source, batch_size, samples, text_tokens (exactly),
+    seq_len (at most), total_tokens (at most, with the picture's), image_size, resized_to, new_tokens, seed, warmup,
+    repeats, optimization, device_type, threads, quick, trace, allow_nan, quality, max_new_tokens, echo. Of any other
     model: device, dtype, seed, warmup, repeats, device_type, threads, quick, trace, allow_nan.
 
     Attributes:
         model: a preset's name, or ``package.module:callable`` that returns ``(model, inputs)``.
-        axes: values by the axis's name; the first varies slowest.
+        axes: values by the axis's name; the first varies slowest. Of a plan with tests they are not given: there they
+            are the values that any cell has.
         fixed: settings that all cells share.
         links: groups of axes that vary together, value by value, instead of each with each; they may have a value
             twice.
@@ -53,13 +60,14 @@ class Plan:
             can tell how much processes differ.
         timeout_s: the most that a run may take, in seconds; None is without limit.
         hang_s: the longest that a run may give no sign of life, in seconds; None is without limit.
+        tests: `Subplan`s, each with axes of its own and a table of its own. A cell that is in several is measured once.
 
     Raises:
         InputError: for an axis or a value that there is not, and for two points that are the same cell.
     """
 
     model: str
-    axes: Mapping[str, Sequence[AxisValue]]
+    axes: Mapping[str, Sequence[AxisValue]] = field(default_factory=dict)
     fixed: Mapping[str, AxisValue] = field(default_factory=dict)
     links: Sequence[Sequence[str]] = ()
     exclude: Exclude | None = None
@@ -67,21 +75,46 @@ class Plan:
     rounds: int = 3
     timeout_s: float | None = 3600.0
     hang_s: float | None = 900.0
-    _settings: tuple[Settings, ...] = field(init=False, repr=False, compare=False)  # of every point, in order
+    tests: Sequence[Subplan] = ()
+    _points: tuple[tuple[Settings, ...], ...] = field(init=False, repr=False, compare=False)  # by test, in order
 
     def __post_init__(self) -> None:
         _require_shape(self)
         _require_amounts(self)
+        object.__setattr__(self, "fixed", named(self.fixed))
+        object.__setattr__(self, "exclude", checked_exclude(self.model, self.exclude))
+        object.__setattr__(self, "tests", tuple(self.tests))
+        if self.tests:
+            self._take_tests()
+        else:
+            self._take_axes()
+        require_matches(self.exclude, self._settings)
+
+    def _take_axes(self) -> None:
         given, axes = self.axes, named(self.axes)
         links = checked_links(axes, self.links)
         require_values_once(axes, links, given=given)
         object.__setattr__(self, "axes", axes)
-        object.__setattr__(self, "fixed", named(self.fixed))
         object.__setattr__(self, "links", links)
-        object.__setattr__(self, "exclude", checked_exclude(self.model, self.exclude))
         points = points_of(axes, self.fixed, tuple(map(tuple, links)))
-        object.__setattr__(self, "_settings", settings_once(self.model, points, axes))
-        require_matches(self.exclude, self._settings)
+        object.__setattr__(self, "_points", (settings_once(self.model, points, axes),))
+
+    def _take_tests(self) -> None:
+        require_subplans(self.tests, fixed=self.fixed)
+        union = union_of(self.tests)
+        if self.links or (self.axes and named(self.axes) != union):
+            raise InputError("a plan with tests has its axes and links in them; leave out those of the plan")
+        object.__setattr__(self, "axes", union)
+        points = tuple(
+            settings_once(self.model, points_of(test.axes, {**self.fixed, **test.fixed}, test.groups), test.axes)
+            for test in self.tests
+        )
+        object.__setattr__(self, "_points", points)
+
+    @property
+    def _settings(self) -> tuple[Settings, ...]:
+        """Of every point, in order; each once."""
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(self._points)))
 
     def cells(self) -> tuple[PlannedCell, ...]:
         """Every cell in the plan's order, those that will be skipped among them.
@@ -101,6 +134,24 @@ class Plan:
             raise InputError(f"{_QUICK!r} is an axis of the plan {self.name!r} already; take the plan as it is")
         return replace(self, rounds=1, fixed={**self.fixed, _QUICK: True})
 
+    def only(self, names: Collection[str]) -> Plan:
+        """The same plan with some of its tests.
+
+        Args:
+            names: of the tests.
+
+        Raises:
+            InputError: for what is no list of names, a name that no test has, or none at all.
+        """
+        known = [test.name for test in self.tests]
+        found = ", ".join(known) or "none"
+        if isinstance(names, str) or not isinstance(names, Collection) or not names:
+            raise InputError(f"a plan is taken with a list of at least one of its tests ({found}); found {names!r}")
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise InputError(f"the plan {self.name!r} has no test {unknown[0]!r}; its tests are {found}")
+        return replace(self, axes={}, tests=tuple(test for test in self.tests if test.name in names))
+
     def record(self) -> PlanRecord:
         """The plan as the sweep's record keeps it."""
         return PlanRecord(
@@ -111,6 +162,15 @@ class Plan:
             rounds=self.rounds,
             timeout_s=self.timeout_s,
             hang_s=self.hang_s,
+            tests=tuple(map(self._test_record, self.tests, self._points if self.tests else ())),
+        )
+
+    def _test_record(self, test: Subplan, points: Sequence[Settings]) -> PlanTest:
+        return PlanTest(
+            name=test.name,
+            axes=tuple((name, tuple(values)) for name, values in test.axes.items()),
+            fixed=FrozenMapping({**self.fixed, **test.fixed}),
+            cells=tuple(PlannedCell(model=self.model, settings=settings).id for settings in points),
         )
 
     def _cell(self, settings: Settings) -> PlannedCell:
@@ -124,16 +184,11 @@ class Plan:
 def _require_shape(plan: Plan) -> None:
     if not isinstance(plan.model, str) or not plan.model:
         raise InputError(f"a plan's model is a preset's name or package.module:callable; found {plan.model!r}")
-    if not isinstance(plan.name, str) or not _FILE_NAME.fullmatch(plan.name):
-        raise InputError(f"a plan's name has letters, digits, '-' and '_', as a file's; found {plan.name!r}")
-    if not isinstance(plan.axes, Mapping) or not isinstance(plan.fixed, Mapping) or not plan.axes:
+    require_name("a plan", plan.name)
+    has_points = bool(plan.axes) or bool(plan.tests)
+    if not isinstance(plan.axes, Mapping) or not isinstance(plan.fixed, Mapping) or not has_points:
         raise InputError("a plan has axes, such as {'batch_size': (1, 2)}, and fixed settings, such as {'seed': 0}")
-    for name, values in plan.axes.items():
-        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise InputError(f"the axis {name!r} takes a list of at least one value; found {values!r}")
-    both = [name for name in plan.axes if name in plan.fixed]
-    if both:
-        raise InputError(f"{both[0]!r} is an axis and fixed too; leave out one of the two")
+    require_values(plan.axes, plan.fixed)
 
 
 def _require_amounts(plan: Plan) -> None:

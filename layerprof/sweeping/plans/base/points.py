@@ -1,9 +1,14 @@
-"""The points of a plan: the product of its axes, of which linked ones vary together, each point once."""
+"""The points of a plan: products of axes, of which linked ones vary together, each point once.
+
+A plan is one such product, or several: its tests, which share a folder, a model and the cells that they have in common.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from layerprof.errors import InputError
@@ -12,6 +17,104 @@ from layerprof.sweeping.base import Settings, one_name, settings_of
 
 Axes = Mapping[str, Sequence[AxisValue]]
 Links = tuple[tuple[str, ...], ...]
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # tables are files and headings of that name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subplan:
+    """One of the tests that a plan is made of: a product of axes with a table of its own.
+
+    Attributes:
+        name: letters, digits, "-" and "_".
+        axes: values by the axis's name; the first varies slowest.
+        fixed: settings that its cells share, besides those of the plan.
+        links: groups of axes that vary together, as those of a plan.
+
+    Raises:
+        InputError: where it has no axes, or a value that there is not.
+    """
+
+    name: str
+    axes: Mapping[str, Sequence[AxisValue]]
+    fixed: Mapping[str, AxisValue] = field(default_factory=dict)
+    links: Sequence[Sequence[str]] = ()
+
+    def __post_init__(self) -> None:
+        require_name("a test", self.name)
+        if not isinstance(self.axes, Mapping) or not isinstance(self.fixed, Mapping) or not self.axes:
+            raise InputError(f"the test {self.name!r} has no axes; give some, such as {{'batch_size': (1, 2)}}")
+        require_values(self.axes, self.fixed)
+        given, axes = self.axes, named(self.axes)
+        links = checked_links(axes, self.links)
+        require_values_once(axes, links, given=given)
+        object.__setattr__(self, "axes", axes)
+        object.__setattr__(self, "fixed", named(self.fixed))
+        object.__setattr__(self, "links", links)
+
+    @property
+    def groups(self) -> Links:
+        """The groups of linked axes."""
+        return tuple(map(tuple, self.links))
+
+
+def require_name(whose: str, name: object) -> None:
+    """Returns where it can be the name of a file.
+
+    Raises:
+        InputError: where it cannot.
+    """
+    if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
+        raise InputError(f"{whose}'s name has letters, digits, '-' and '_', as a file's; found {name!r}")
+
+
+def require_values(axes: Mapping[str, Sequence[AxisValue]], fixed: Mapping[str, AxisValue]) -> None:
+    """Returns where each axis has a list of values, and none is fixed too.
+
+    Raises:
+        InputError: naming the axis.
+    """
+    for name, values in axes.items():
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise InputError(f"the axis {name!r} takes a list of at least one value; found {values!r}")
+    _require_apart(axes, fixed)
+
+
+def require_subplans(tests: Sequence[Subplan], *, fixed: Mapping[str, AxisValue]) -> None:
+    """Returns where they are tests with names of their own, that set nothing that the plan sets.
+
+    Raises:
+        InputError: where they are not.
+    """
+    for test in tests:
+        if not isinstance(test, Subplan):
+            raise InputError(f"a plan's tests are layerprof.plans.Subplan; found {type(test).__name__}")
+        _require_apart({**test.axes, **test.fixed}, fixed)
+    names = [test.name for test in tests]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"two tests of the plan are called {twice!r}; give each a name of its own")
+
+
+def union_of(tests: Sequence[Subplan]) -> FrozenMapping[tuple[AxisValue, ...]]:
+    """Every axis that a test has, with all values that any cell of the plan has of it, in their order."""
+    names = dict.fromkeys(name for test in tests for name in test.axes)
+    return FrozenMapping({name: _values_of(name, tests) for name in names})
+
+
+def _values_of(name: str, tests: Sequence[Subplan]) -> tuple[AxisValue, ...]:
+    found: dict[str, AxisValue] = {}  # by what they look like: True and 1 are two values
+    for test in tests:
+        values = test.axes[name] if name in test.axes else (test.fixed[name],) if name in test.fixed else ()
+        for value in values:
+            found.setdefault(repr(value), value)
+    return tuple(found.values())
+
+
+def _require_apart(axes: Mapping[str, object], fixed: Mapping[str, object]) -> None:
+    both = [name for name in axes if name in fixed]
+    if both:
+        raise InputError(f"{both[0]!r} is an axis and fixed too; leave out one of the two")
 
 
 def named(values: Mapping[str, Any]) -> FrozenMapping[Any]:

@@ -3,38 +3,72 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from layerprof.cli.base import (
-    CHECK_FAILED,
-    DONE,
     GOES_ON,
-    Device,
-    Dtype,
     ShowsProgress,
     Traceback,
+    exit_status,
     is_told,
     keep_what_is_done,
     show_sweep,
 )
-from layerprof.errors import InputError, UnavailableError
+from layerprof.cli.sweep.plans import plan_named
 from layerprof.ledger import SWEEP_FILE
 
 if TYPE_CHECKING:
     from layerprof.sweeping import Plan
 
-_BATCH = "batch"
 _GOES_ON_ANEW = "the same command without --no-resume goes on where this one stopped"
 _NOT_BEGUN_ANEW = "nothing was begun anew; the table is of what was there before"
 
-PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="batch, or a .py file with a `plan`, or a .yaml file.")]
+PlanName = Annotated[
+    str,
+    typer.Argument(metavar="PLAN", help="reference (five tests), batch, a .py file with a `plan`, or a .yaml file."),
+]
 Model = Annotated[str | None, typer.Option(help="A preset.", show_default="blip2-tiny")]
-Samples = Annotated[int | None, typer.Option(help="Samples of the data, in batches.", show_default="16")]
-Sizes = Annotated[str | None, typer.Option(help="Batch sizes.", show_default="1,4,8,16")]
+Samples = Annotated[
+    int | None, typer.Option(help="Samples of each data set, in batches.", show_default="16, of reference 300")
+]
+Sizes = Annotated[str | None, typer.Option(help="Of batch: batch sizes.", show_default="1,4,8,16")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="Of reference: where its data sets are: hub, hub@REVISION, sample (offline), or a folder with them.",
+        show_default="hub where the model has published weights, else sample",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Of reference: pretrained, random, or a folder.", show_default="pretrained where data and weights are"
+    ),
+]
+Tests = Annotated[
+    str | None,
+    typer.Option(
+        "--tests", help="Of reference: some of device,batch,image_size,seq_len,optimization.", show_default="all"
+    ),
+]
+Length = Annotated[
+    Literal["seq_len", "total_tokens", "new_tokens"] | None,
+    typer.Option(help="Of reference: what the text length limits.", show_default="seq_len"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Such as cpu, cuda or cuda:1.", show_default="cpu; of reference cuda where there is one"),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        help="fp32, bf16 or fp16. Of reference: of all tests but that of the device.",
+        show_default="the model's own; of reference fp16 on a GPU",
+    ),
+]
 Out = Annotated[Path, typer.Option(help="The sweep's folder.")]
 ExecutorName = Annotated[
     str,
@@ -57,6 +91,10 @@ def sweep(
     model: Model = None,
     samples: Samples = None,
     sizes: Sizes = None,
+    source: Source = None,
+    weights: Weights = None,
+    tests: Tests = None,
+    length: Length = None,
     dtype: Dtype = None,
     device: Device = None,
     executor: ExecutorName = "process",
@@ -68,20 +106,23 @@ def sweep(
     progress: ShowsProgress = None,
     traceback: Traceback = False,
 ) -> int:
-    """Measure a model over an axis, such as its batch sizes."""
-    options = {"model": model, "samples": samples, "sizes": sizes, "dtype": dtype, "device": device}
+    """Measure a model over an axis, such as its batch sizes, or in all tests of the reference report."""
+    options = {
+        **{"model": model, "samples": samples, "sizes": sizes, "dtype": dtype, "device": device},
+        **{"source": source, "weights": weights, "tests": tests, "length": length},
+    }
     before = _begun_at_ns(out)
     try:
         from layerprof import sweeping
 
-        resolved = _plan(plan, {name: value for name, value in options.items() if value is not None})
+        resolved = plan_named(plan, {name: value for name, value in options.items() if value is not None})
         resolved = _adjusted(resolved, rounds=rounds, timeout_s=timeout, is_quick=quick, has_trace=trace)
         record = sweeping.sweep(resolved, out, executor=executor, resume=resume, progress=is_told(progress))
     except KeyboardInterrupt as interrupt:
         anew = _GOES_ON_ANEW if _begun_at_ns(out) != before else _NOT_BEGUN_ANEW
         return keep_what_is_done(out, interrupt, advice=GOES_ON if resume else anew)
     show_sweep(record, out)
-    return CHECK_FAILED if any(cell.status == "failed" for cell in record.cells) else DONE
+    return exit_status(record)
 
 
 def _begun_at_ns(folder: Path) -> int | None:
@@ -101,44 +142,3 @@ def _adjusted(plan: Plan, *, rounds: int | None, timeout_s: float | None, is_qui
     if rounds is not None:
         plan = dataclasses.replace(plan, rounds=rounds)
     return plan if timeout_s is None else dataclasses.replace(plan, timeout_s=timeout_s)
-
-
-def _plan(name: str, options: Mapping[str, str | int]) -> Plan:
-    if name == _BATCH:
-        return _batch_plan(options)
-    if name == "reference":
-        raise UnavailableError(
-            "the sweep 'reference' comes with a later version; this one has 'batch': "
-            "layerprof sweep batch --model blip2-tiny --out runs/batch"
-        )
-    path = Path(name)
-    if path.suffix not in (".py", ".yaml", ".yml"):
-        raise InputError(f"there is no plan {name!r}; give {_BATCH}, a .py file with a `plan`, or a .yaml file")
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; give a .py or .yaml file with a plan, or {_BATCH}")
-    if options:
-        raise InputError(f"--{next(iter(options))} belongs to the plan {_BATCH}; write it into {path} instead")
-    from layerprof.sweeping.plans import read_plan
-
-    return read_plan(path)
-
-
-def _batch_plan(options: Mapping[str, str | int]) -> Plan:
-    from layerprof.sweeping import plans
-
-    model, sizes = str(options.get("model", "blip2-tiny")), str(options.get("sizes", "1,4,8,16"))
-    dtype = options.get("dtype")
-    return plans.batch(
-        model,
-        sizes=_numbers(sizes),
-        samples=cast("int", options.get("samples", 16)),
-        device=str(options.get("device", "cpu")),
-        dtype=None if dtype is None else str(dtype),
-    )
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as error:
-        raise InputError(f"--sizes takes whole numbers separated by commas, such as 1,4,8; found {text!r}") from error

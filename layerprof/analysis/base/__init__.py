@@ -1,0 +1,55 @@
+"""What the analysis shares: numbers with intervals, cells in series along an axis, and a cell's layers summed up."""
+
+from layerprof.analysis.base.base import (
+    CLEAR_SHARE,
+    Interval,
+    amount_text,
+    exponent,
+    interval_text,
+    is_clear,
+    metric_of,
+    over,
+    ratio_of,
+    times_text,
+)
+from layerprof.analysis.base.layers import CellLayers, Share, layers_of
+from layerprof.analysis.base.series import (
+    NUMERIC_AXES,
+    Series,
+    Study,
+    Trial,
+    series_of,
+    setting_words,
+    shared_settings,
+    studies_of,
+    trials_of,
+    value_words,
+    weakness_of,
+)
+
+__all__ = [
+    "CLEAR_SHARE",
+    "NUMERIC_AXES",
+    "CellLayers",
+    "Interval",
+    "Series",
+    "Share",
+    "Study",
+    "Trial",
+    "amount_text",
+    "exponent",
+    "interval_text",
+    "is_clear",
+    "layers_of",
+    "metric_of",
+    "over",
+    "ratio_of",
+    "series_of",
+    "setting_words",
+    "shared_settings",
+    "studies_of",
+    "times_text",
+    "trials_of",
+    "value_words",
+    "weakness_of",
+]

@@ -175,7 +175,7 @@ def test_the_doctor_measures_nothing_unless_asked(monkeypatch: pytest.MonkeyPatc
     assert main(["doctor"]) == 0
 
 
-def test_only_a_sweep_over_batch_sizes_has_its_plot(tmp_path: Path) -> None:
+def test_only_a_sweep_over_batch_sizes_has_its_plot_and_an_old_one_is_removed(tmp_path: Path) -> None:
     over_batches = batch_sweep()
     plan = dataclasses.replace(over_batches.plan, axes=(("image_size", (224, 336)),))
 
@@ -184,7 +184,7 @@ def test_only_a_sweep_over_batch_sizes_has_its_plot(tmp_path: Path) -> None:
 
     assert [path.name for path in with_plot[3:]] == ["latency_energy_plot.png", "latency_energy_plot.svg"]
     assert [path.name for path in without] == ["batch.md", "batch.csv", "batch.html"]
-    assert set(tmp_path.iterdir()) == set(with_plot)
+    assert set(tmp_path.iterdir()) == set(without)
 
 
 def test_other_libraries_are_quiet_and_warnings_are_as_before(

@@ -119,7 +119,7 @@ def test_invisible_characters_become_visible() -> None:
 def test_a_plot_draws_a_hostile_name_as_plain_text(tmp_path: Path) -> None:
     figure = latency_energy_plot(batch_sweep(model="$\\frac{$\u202e"))
 
-    title = figure.axes[0].get_title(loc="left")
+    title = figure.get_suptitle()
 
     assert "\u202e" not in title
     assert "$\\frac{$" in title

@@ -10,7 +10,7 @@ from report_records import NO_ENERGY, batch_metrics, batch_sweep
 from layerprof.records import AxisValue, CellFailure, CellRecord, FrozenMapping, Note, PlanRecord, SweepRecord
 from layerprof.report import render
 from layerprof.views import Amount, Table, sweep_table
-from layerprof.views.sweep import quantity_of
+from layerprof.views.sweeps import quantity_of
 
 
 def names(table: Table) -> list[str]:
@@ -119,7 +119,7 @@ def test_any_other_plan_shows_its_axes_and_all_metrics() -> None:
     table = sweep_table(SweepRecord(plan=plan, cells=(done, skipped)))
 
     assert names(table) == ["image_size", "latency", "wer", "status"]
-    assert cell_of(table, 0, "wer") == 3.75
+    assert cell_of(table, 0, "wer") == Amount(value=3.75)
     assert cell_of(table, 1, "wer") is None
     assert "Fixed: dtype fp32." in table.footnotes
 
@@ -330,6 +330,25 @@ def test_reasons_of_one_code_that_differ_in_words_are_all_told() -> None:
         "latency_s: aten.conv3d has no formula",
         "latency_s: aten.sort has no formula",
     )
+
+
+def test_one_reason_of_several_quantities_is_one_line_that_names_each_once() -> None:
+    agree = [Note(code="no_interval", quantity=names, scope="", text="all agree") for names in ("wer", "wer, wer_echo")]
+    other = Note(code="other", quantity="wer_min", scope="", text="all agree")
+
+    assert notes_below(of_seed(0, agree[0]), of_seed(1, agree[1], other)) == (
+        "wer, wer_echo: all agree",
+        "wer_min: all agree",
+    )
+
+
+def test_which_batch_a_quantity_is_of_is_told_only_where_it_was_measured() -> None:
+    notes = [
+        Note(code="batches_differ", quantity=name, scope="step", text=f"so is {name}") for name in ("flops", "energy_j")
+    ]
+    metrics = FrozenMapping[float | int | None]({"flops": 8, "energy_j": None})
+
+    assert notes_below(of_seed(0, *notes, metrics=metrics)) == ("flops: so is flops",)
 
 
 @pytest.mark.parametrize("code", ["failed_before", "other_environment", "mixed_environments"])

@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, cast
 
 import typer
 
 from layerprof import __version__
-from layerprof.cli.base import BAD_INPUT, DONE, complain
+from layerprof.cli.base import BAD_INPUT, CHECK_FAILED, DONE, complain
 from layerprof.cli.doctor import doctor
 from layerprof.cli.profile import profile
 from layerprof.cli.report import report
@@ -26,6 +27,9 @@ from layerprof.errors import LayerprofError
 
 # click's own base class of usage errors, which typer does not export and, from 0.2x on, brings under a private name
 _UsageError = cast("type[Exception]", typer.BadParameter.__mro__[2])
+
+# What a write to a pipe, a full disk or a broken terminal fails with; errors of other files bear the file's name.
+_OF_OUTPUT = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
@@ -74,21 +78,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    if sys.stdout is None:  # the shell closed it, and the next file that is opened would get what is printed
+        complain("standard output is closed; redirect it to a file")
+        return BAD_INPUT
     state: dict[str, bool] = {}
+    try:
+        with _quiet_libraries():
+            status = _run(None if arguments is None else list(arguments), state)
+        sys.stdout.flush()  # while an error can still be told
+    except OSError as error:
+        if error.errno not in _OF_OUTPUT or error.filename is not None:
+            raise
+        return _without_output(error, shows_traceback=state.get("traceback", False))
+    return status
+
+
+def _run(arguments: list[str] | None, state: dict[str, bool]) -> int:
     command = typer.main.get_command(app)
-    given = None if arguments is None else list(arguments)
-    with _quiet_libraries():
-        try:
-            status = command.main(given, prog_name="layerprof", standalone_mode=False, obj=state)
-        except LayerprofError as error:
-            if state.get("traceback"):
-                traceback.print_exception(error)
-            complain(str(error) or type(error).__name__)
-            return BAD_INPUT
-        except _UsageError as error:
-            complain(f"{_usage_text(error)}; see layerprof --help")
-            return BAD_INPUT
+    try:
+        status = command.main(arguments, prog_name="layerprof", standalone_mode=False, obj=state)
+    except LayerprofError as error:
+        if state.get("traceback"):
+            traceback.print_exception(error)
+        complain(str(error) or type(error).__name__)
+        return BAD_INPUT
+    except _UsageError as error:
+        complain(f"{_usage_text(error)}; see layerprof --help")
+        return BAD_INPUT
     return status if isinstance(status, int) else DONE
+
+
+def _without_output(error: OSError, *, shows_traceback: bool) -> int:
+    """The exit status where nothing more can be printed; says why unless the reader just left, as `head` does."""
+    with suppress(OSError):
+        sys.stdout.close()  # else what it still holds is tried once more, and complained of, when Python ends
+    if error.errno == errno.EPIPE:
+        return CHECK_FAILED
+    if shows_traceback:
+        traceback.print_exception(error)
+    complain(f"cannot write the output: {error.strerror or error}; make room, or redirect it to another place")
+    return BAD_INPUT
 
 
 def _usage_text(error: Exception) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from layerprof.cli.base import Traceback, console, write_sweep_files
+from layerprof.analysis import analysed
+from layerprof.cli.base import Traceback, complain, console, write_sweep_files
 from layerprof.errors import InputError
 from layerprof.ledger import SWEEP_FILE, Layout
 from layerprof.output import load
@@ -21,14 +22,31 @@ from layerprof.store import write_text
 _PROFILE_FILE = "profile.json"
 
 Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder with a sweep or a profile, or a .json file.")]
-FormatName = Annotated[Literal["text", "markdown", "html", "csv"], typer.Option("--format", help="Of the report.")]
+FormatName = Annotated[
+    Literal["text", "markdown", "html", "csv", "json", "raw"],
+    typer.Option("--format", help="Of the report; json and raw are of sweeps alone."),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(help="Published figures to compare a sweep with, such as reference.", metavar="FIGURES"),
+]
 Out = Annotated[Path | None, typer.Option(help="File to write instead of standard output.")]
 
 
-def report(source: Source, format_name: FormatName = "text", out: Out = None, traceback: Traceback = False) -> int:
+def report(
+    source: Source,
+    format_name: FormatName = "text",
+    against: Against = None,
+    out: Out = None,
+    traceback: Traceback = False,
+) -> int:
     """Report what is stored; the tables and plots in a sweep's folder are made anew."""
     place = _place_of(source)
     record = _record(place)
+    if against is not None:
+        record = _compared(record, against)
+        if format_name == "csv":
+            complain("csv has one row a cell and no comparison; the other formats have it", kind="note")
     if out is not None:
         write_text(out, render(record, format_name))
     elif format_name == "text":
@@ -39,6 +57,13 @@ def report(source: Source, format_name: FormatName = "text", out: Out = None, tr
         sys.stdout.flush()  # what was asked for has been seen, whatever becomes of the files
         write_sweep_files(record, place)
     return 0
+
+
+def _compared(record: Profile | SweepRecord | FlopReport, against: str) -> SweepRecord:
+    if not isinstance(record, SweepRecord):
+        kind = "profile" if isinstance(record, Profile) else "FLOP report"
+        raise InputError(f"--against {against} is for sweeps and this is a {kind}; give the folder of a sweep")
+    return analysed(record, against=against)
 
 
 def _place_of(source: Path) -> Path:

@@ -11,12 +11,12 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from layerprof.records import CellRecord, FlopReport, Profile, SweepRecord
-from layerprof.report.base import inert
+from layerprof.records import FlopReport, Profile, SweepRecord
+from layerprof.report.base import TidyRow, inert, tidy_rows
 from layerprof.views import Scalar, layer_columns
 
 _FORMULA_STARTS = ("=", "+", "-", "@")
-_OUTCOME_COLUMNS = ("id", "status", "failure_kind", "failure_text", "environment", "runs_done", "runs_planned")
+_OUTCOME_COLUMNS = ("id", "status", "failure_kind", "failure_text", "environment", "runs_done", "runs_planned", "tests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,11 @@ class CsvRenderer:
         return _csv_text([column.name for column in columns], rows)
 
     def sweep(self, record: SweepRecord) -> str:
-        """One row a cell, in the plan's order: its outcome and where it is from, its axes, its metrics, its notes."""
-        axes = list(dict.fromkeys(name for cell in record.cells for name in cell.axes))
-        metrics = list(dict.fromkeys(name for cell in record.cells for name in cell.metrics))
-        rows = (_cell_row(cell, axes, metrics) for cell in record.cells)
+        """One row a cell, in the plan's order: its outcome, its tests, its axes, its metrics, its notes."""
+        tidy = tuple(tidy_rows(record))
+        axes = list(dict.fromkeys(name for row in tidy for name in row.axes))
+        metrics = list(dict.fromkeys(name for row in tidy for name in row.metrics))
+        rows = (_cell_row(row, axes, metrics) for row in tidy)
         return _csv_text([*_OUTCOME_COLUMNS, *axes, *metrics, "notes"], rows)
 
     def flop_report(self, record: FlopReport) -> str:
@@ -41,11 +42,12 @@ class CsvRenderer:
         return _csv_text(["path", "flops"], (list(pair) for pair in record.by_layer.items()))
 
 
-def _cell_row(cell: CellRecord, axes: Sequence[str], metrics: Sequence[str]) -> list[Scalar]:
+def _cell_row(row: TidyRow, axes: Sequence[str], metrics: Sequence[str]) -> list[Scalar]:
+    cell = row.cell
     kind, text = (cell.failure.kind, cell.failure.text) if cell.failure else (None, None)
     outcome = (cell.id, cell.status, kind, text, cell.environment, cell.runs_done, cell.runs_planned)
-    settings, numbers = map(cell.axes.get, axes), map(cell.metrics.get, metrics)
-    return [*outcome, *settings, *numbers, "; ".join(map(str, cell.notes))]
+    settings, numbers = map(row.axes.get, axes), map(row.metrics.get, metrics)
+    return [*outcome, " ".join(row.tests), *settings, *numbers, "; ".join(row.notes)]
 
 
 def _csv_text(header: Sequence[str], rows: Iterable[Sequence[Scalar]]) -> str:

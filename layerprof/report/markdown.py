@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from layerprof.records import FlopReport, Profile, SweepRecord
 from layerprof.report.base import MOST_CELLS, TextRow, TextTable, flop_tables, full_tables, inert, to_text
-from layerprof.views import Table, sweep_table
+from layerprof.views import Table, sweep_tables
 
 _INDENT = "&nbsp;&nbsp;"  # plain spaces at the start of a cell are dropped
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -34,8 +34,8 @@ class MarkdownRenderer:
         return _document(f"Profile of {record.spec.model}", full_tables(record, max_depth=self.max_depth))
 
     def sweep(self, record: SweepRecord) -> str:
-        """The plan's table with its first cells; its CSV has all."""
-        return _document(f"Sweep of {record.plan.model}", (sweep_table(record, most_rows=MOST_CELLS),))
+        """The plan's tables with their first cells; its CSV has all."""
+        return _document(f"Sweep of {record.plan.model}", sweep_tables(record, most_rows=MOST_CELLS))
 
     def flop_report(self, record: FlopReport) -> str:
         """Totals, layers and ops."""

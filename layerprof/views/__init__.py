@@ -15,7 +15,7 @@ from layerprof.views.points import RooflinePoint, has_roofline, roofline_points
 from layerprof.views.roofline import roofline_table
 from layerprof.views.stages import stages_table
 from layerprof.views.summary import summary_table
-from layerprof.views.sweep import sweep_table
+from layerprof.views.sweeps import figure_words, quantity_of, sweep_table, sweep_tables, weaknesses_of
 from layerprof.views.top import top_table
 from layerprof.views.tree import tree_table
 
@@ -35,6 +35,7 @@ __all__ = [
     "energy_counter_table",
     "energy_table",
     "families_table",
+    "figure_words",
     "flop_layers_table",
     "flop_ops_table",
     "flop_parts_table",
@@ -49,13 +50,16 @@ __all__ = [
     "phase_contrast_table",
     "phase_layers_table",
     "phases_table",
+    "quantity_of",
     "roofline_points",
     "roofline_table",
     "stages_table",
     "summary_table",
     "sweep_table",
+    "sweep_tables",
     "top_ops_table",
     "top_table",
     "tree_table",
     "uncounted_table",
+    "weaknesses_of",
 ]

@@ -13,6 +13,7 @@ from layerprof.report.base.base import (
 from layerprof.report.base.glyphs import without_glyph_warnings
 from layerprof.report.base.labels import Box, Placed, boxes_on_line, placed_labels
 from layerprof.report.base.palette import OTHER_COLOUR, STAGE_COLOURS
+from layerprof.report.base.sweeps import COLUMNS_TO_SPARE, with_analysis
 from layerprof.report.base.tables import (
     MOST_CELLS,
     MOST_HTML_CELLS,
@@ -22,8 +23,10 @@ from layerprof.report.base.tables import (
     full_tables,
     opening_tables,
 )
+from layerprof.report.base.tidy import TidyRow, tidy_rows
 
 __all__ = [
+    "COLUMNS_TO_SPARE",
     "MOST_CELLS",
     "MOST_HTML_CELLS",
     "OTHER_COLOUR",
@@ -35,6 +38,7 @@ __all__ = [
     "TextCell",
     "TextRow",
     "TextTable",
+    "TidyRow",
     "boxes_on_line",
     "brief_tables",
     "evidence_tables",
@@ -44,6 +48,8 @@ __all__ = [
     "opening_tables",
     "placed_labels",
     "render_with",
+    "tidy_rows",
     "to_text",
+    "with_analysis",
     "without_glyph_warnings",
 ]

@@ -19,6 +19,8 @@ from layerprof.views import Amount, Cell, Column, ColumnQuantity, Row, Table
 
 Record = Profile | SweepRecord | FlopReport
 
+_MOST_LOPSIDED = 2.0  # times, of the longer arm of an interval over the shorter, up to which ± stands for both
+_PERCENT = " %"  # which an interval's ends do without, as they do without a unit
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, bidi and zero-width, line separators
 
 
@@ -161,11 +163,21 @@ def _amount_text(amount: Amount, quantity: ColumnQuantity, scale: units.Scale | 
     own = amount.quantity or quantity
     if amount.quantity not in (None, "share", "integer"):
         scale = units.scale_for([amount.value], cast(units.Quantity, amount.quantity))
-    text = _number_text(amount.value, own, scale) if amount.form == "interval" else _measured_text(amount, own, scale)
-    if amount.form == "interval" and amount.low is not None and amount.high is not None:
-        text += f" [{_number_text(amount.low, own, scale)}, {_number_text(amount.high, own, scale)}]"
+    has_ends = amount.form == "interval" or (amount.form == "plus_minus" and _is_lopsided(amount))
+    text = _number_text(amount.value, own, scale) if has_ends else _measured_text(amount, own, scale)
+    if has_ends and amount.low is not None and amount.high is not None:
+        ends = (_number_text(end, own, scale).removesuffix(_PERCENT) for end in (amount.low, amount.high))
+        text += f" [{', '.join(ends)}]"
     is_alone = amount.quantity is not None and scale is not None and scale.label
     return f"{text} {scale.label}" if is_alone and scale is not None else text
+
+
+def _is_lopsided(amount: Amount) -> bool:
+    """Whether one arm of its interval is so much longer than the other that half of the whole misstates both."""
+    if amount.low is None or amount.high is None:
+        return False
+    arms = abs(amount.value - amount.low), abs(amount.high - amount.value)
+    return max(arms) > _MOST_LOPSIDED * min(arms)
 
 
 def _measured_text(amount: Amount, quantity: ColumnQuantity, scale: units.Scale | None) -> str:

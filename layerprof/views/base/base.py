@@ -31,7 +31,8 @@ class Amount:
         low, high: the ends of its 95 % interval, or None.
         quantity: where it differs from its column's, as in a list of unlike numbers.
         form: how it is written: with the ends of its interval, as ``7.4 ± 0.1``, or by itself as ``7.4``. In the last
-            two it has the digits that its interval supports, two where it has none.
+            two it has the digits that its interval supports, two where it has none. An interval with one arm more than
+            twice as long as the other is written with its ends, not with ±.
     """
 
     value: float
@@ -87,6 +88,7 @@ class Table:
         title: one line.
         columns, rows: of equal width.
         footnotes: sentences below it, such as why a column is missing.
+        test: of a sweep's plan that it is of; "" for any other table.
 
     Raises:
         ValueError: when a row has more or fewer cells than there are columns.
@@ -96,6 +98,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...] = ()
+    test: str = ""
 
     def __post_init__(self) -> None:
         if any(len(row.cells) != len(self.columns) for row in self.rows):

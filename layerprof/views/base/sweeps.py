@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from layerprof.records import CellRecord, Note, SweepRecord
 
@@ -16,6 +17,7 @@ _QUICK = "quick"
 _QUICK_TEXT = "short windows: for a look, not for a comparison"
 
 _NUMBER = re.compile(r"(?<![\w.])\d[\d.,]*(?!\w)")  # by itself: conv2d and conv3d are two names
+_OF_A_VALUE = frozenset({"batches_differ"})  # which says nothing where the quantity was not measured
 _OF_ONE_CELL = frozenset({"failed_before", "mixed_environments", "other_environment"})  # which its row does not show
 
 _MACHINE = ("device_type", "cpu", "platform")
@@ -86,7 +88,8 @@ def environment_footnotes(record: SweepRecord, used: Sequence[str]) -> Iterator[
 def note_footnotes(record: SweepRecord, *, axes: Sequence[str], most_notes: int | None) -> tuple[str, ...]:
     """Each reason once, whichever cells it is about; those of the folder first.
 
-    Reasons that differ only by their numbers are one: the first cell's, and in how many more there is one like it.
+    Reasons that differ only by their numbers, or by the quantities that they are about, are one: the first cell's, and
+    in how many more there is one like it.
 
     Args:
         record: of the sweep.
@@ -101,17 +104,24 @@ def note_footnotes(record: SweepRecord, *, axes: Sequence[str], most_notes: int 
 
 
 def _notes_of_cells(cells: Iterable[CellRecord], axes: Sequence[str]) -> Iterator[str]:
-    alike: dict[tuple[str, str, str], list[tuple[int, CellRecord, Note]]] = {}
+    alike: dict[tuple[str, str], list[tuple[int, CellRecord, Note]]] = {}
     for place, cell in enumerate(cells):
         for note in cell.notes:
-            # words are compared too: two ops without a formula are two reasons, of one code
-            alike.setdefault((note.code, note.quantity, _NUMBER.sub("0", note.text)), []).append((place, cell, note))
+            if note.code not in _OF_A_VALUE or cell.metrics.get(note.quantity) is not None:
+                # words are compared too: two ops without a formula are two reasons, of one code
+                alike.setdefault((note.code, _NUMBER.sub("0", note.text)), []).append((place, cell, note))
     for group in alike.values():
         (_, cell, note), more = group[0], len({place for place, _, _ in group}) - 1
         name = _name(cell, axes) if note.code in _OF_ONE_CELL else ""
         is_counted = more > 0 and (name or any(other.text != note.text for _, _, other in group))
         cells_more = f" (likewise in {more:,} more cell{'s' if more > 1 else ''})" if is_counted else ""
-        yield f"{name}{_in_line(note)}{cells_more}"
+        said = replace(note, quantity=_quantities(each for _, _, each in group))
+        yield f"{name}{_in_line(said)}{cells_more}"
+
+
+def _quantities(notes: Iterable[Note]) -> str:
+    """Each quantity that one of the notes is about, once."""
+    return ", ".join(dict.fromkeys(name for note in notes if note.quantity for name in note.quantity.split(", ")))
 
 
 def _name(cell: CellRecord, axes: Sequence[str]) -> str:

@@ -5,46 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from layerprof.records import CellRecord, SweepRecord
-from layerprof.views.base import Amount, Cell, Column, ColumnQuantity, Row, Table
+from layerprof.views.base import Column, Row, Table
 from layerprof.views.base.sweeps import (
     SHORT_ID,
     environment_footnotes,
-    is_of_one_process,
     method_footnotes,
     note_footnotes,
     remaining_footnotes,
 )
+from layerprof.views.sweeps.base import INTERVALS, axis_cell, metric_cell, quantity_of, status_of
 
 _BATCH_AXIS, _ENVIRONMENT = "batch_size", "environment"
-_ENERGY, _ENERGY_PER_SAMPLE = "energy_j", "energy_j_per_sample"
 _BATCH_METRICS: tuple[tuple[str, str], ...] = (
     ("latency_s", "latency per batch"),
     ("latency_per_sample_s", "latency per sample"),
     ("flops", "FLOPs per batch"),
     ("flops_per_sample", "FLOPs per sample"),
     ("peak_bytes", "peak memory"),
-    (_ENERGY_PER_SAMPLE, "energy per sample"),
+    ("energy_j_per_sample", "energy per sample"),
 )
-_INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s"), _ENERGY: ("energy_low_j", "energy_high_j")}
-_MARKS = {  # of numbers that are weaker than the others, by the code of the note that says why
-    "contended": "contended",
-    "stolen": "stolen",
-    "throttled": "throttled",
-    "unsteady": "unsteady",
-    "processes_differ": "processes differ",
-    "source_changed": "source changed",
-}
-_SPARES = frozenset({"steps", "warmup_steps", "batches"})  # of how it was measured: for them the CSV file has room
+_OF_THE_METHOD = ("steps", "warmup_steps", "batches", "last_batch_samples")
+_OF_THE_SCORES = ("substitutions", "deletions", "insertions", "reference_words", "scored_samples", "unscored_samples")
+_SPARES = frozenset({*_OF_THE_METHOD, *_OF_THE_SCORES, "wer_macro"})  # for them the CSV file has room
 _MOST_NOTES = 30  # below a table that has not all rows either
-_SUFFIXES: tuple[tuple[str, ColumnQuantity], ...] = (
-    ("_s", "s"),
-    ("flops", "flops"),
-    ("macs", "macs"),
-    ("bytes", "bytes"),
-    ("_j", "j"),
-    ("_w", "w"),
-    ("_hz", "hz"),
-)
 
 
 def sweep_table(record: SweepRecord, *, most_rows: int | None = None) -> Table:
@@ -55,20 +38,21 @@ def sweep_table(record: SweepRecord, *, most_rows: int | None = None) -> Table:
         most_rows: of cells, the first ones; a footnote says how many more there are, how all of them ended, and which
             file has them. None is all.
     """
-    return _TABLES.get(record.plan.name, _generic_table)(record, most_rows)
+    return _TABLES.get(record.plan.name, generic_table)(record, most_rows)
+
+
+def generic_table(record: SweepRecord, most_rows: int | None) -> Table:
+    """The axes that vary and every metric that is there."""
+    ends = {end for pair in INTERVALS.values() for end in pair}
+    names = dict.fromkeys(name for cell in record.cells for name in cell.metrics if name not in ends | _SPARES)
+    metrics = tuple((name, _heading(name)) for name in names)
+    return _table(record, axes=_varying_axes(record), metrics=metrics, most_rows=most_rows)
 
 
 def _batch_table(record: SweepRecord, most_rows: int | None) -> Table:
     """Latency, FLOPs, memory and energy against the batch size; energy keeps its column even where it is missing."""
     others = tuple(axis for axis in _varying_axes(record) if axis != _BATCH_AXIS)
     return _table(record, axes=(_BATCH_AXIS, *others), metrics=_BATCH_METRICS, most_rows=most_rows)
-
-
-def _generic_table(record: SweepRecord, most_rows: int | None) -> Table:
-    ends = {end for pair in _INTERVALS.values() for end in pair}
-    names = dict.fromkeys(name for cell in record.cells for name in cell.metrics if name not in ends | _SPARES)
-    metrics = tuple((name, _heading(name)) for name in names)
-    return _table(record, axes=_varying_axes(record), metrics=metrics, most_rows=most_rows)
 
 
 _TABLES: dict[str, Callable[[SweepRecord, int | None], Table]] = {"batch": _batch_table}
@@ -109,66 +93,19 @@ def _table(
 def _row(cell: CellRecord, axes: Sequence[str], metrics: Sequence[str], *, is_mixed: bool) -> Row:
     return Row(
         cells=(
-            *(_axis_cell(cell, axis) for axis in axes),
-            *(_metric_cell(cell, name) for name in metrics),
+            *(axis_cell(cell, axis) for axis in axes),
+            *(metric_cell(cell, name) for name in metrics),
             *((cell.environment[:SHORT_ID] or None,) if is_mixed else ()),
-            _status(cell),
+            status_of(cell),
         ),
         role="problem" if cell.status == "failed" else "body",
     )
-
-
-def _axis_cell(cell: CellRecord, axis: str) -> Cell:
-    return str(cell.axes[axis]) if axis in cell.axes else None
-
-
-def _metric_cell(cell: CellRecord, name: str) -> Cell:
-    value = cell.metrics.get(name)
-    if value is not None and name == _ENERGY_PER_SAMPLE:
-        return _per_sample(value, cell)
-    if value is None or name not in _INTERVALS:
-        return value
-    low, high = (cell.metrics.get(end) for end in _INTERVALS[name])
-    return Amount(value=value, low=low, high=high, form="plus_minus" if name == _ENERGY else "interval")
-
-
-def _per_sample(value: float, cell: CellRecord) -> Amount:
-    """Joules of one sample, as uncertain as those of the step."""
-    whole, *ends = (cell.metrics.get(name) for name in (_ENERGY, *_INTERVALS[_ENERGY]))
-    low, high = (end * value / whole if end is not None and whole else None for end in ends)
-    return Amount(value=value, low=low, high=high, form="plus_minus")
-
-
-def _status(cell: CellRecord) -> str:
-    marks = _marks(cell)
-    if cell.failure is not None:
-        return f"{cell.status} ({', '.join((cell.failure.kind, *marks))}): {cell.failure.text}"
-    is_begun = cell.status == "pending" and cell.runs_done > 0
-    words = (*((f"{cell.runs_done} of {cell.runs_planned}",) if is_begun else ()), *marks)
-    return f"{cell.status} ({', '.join(words)})" if words else cell.status
-
-
-def _marks(cell: CellRecord) -> tuple[str, ...]:
-    """In what its numbers are weaker than others; nothing where there are none."""
-    if not cell.metrics:
-        return ()
-    codes = {note.code for note in cell.notes}
-    single = ("one process",) if is_of_one_process(cell) else ()
-    return (*single, *(_MARKS[code] for code in _MARKS if code in codes))
 
 
 def _setting_footnotes(record: SweepRecord, axes: Sequence[str]) -> tuple[str, ...]:
     single = {name: values[0] for name, values in record.plan.axes if len(values) == 1 and name not in axes}
     settings = {**dict(record.plan.fixed), **single}
     return (f"Fixed: {', '.join(f'{name} {value}' for name, value in settings.items())}.",) if settings else ()
-
-
-def quantity_of(name: str) -> ColumnQuantity:
-    """What a metric's name says it holds: its unit's suffix, "per sample" left out; a ratio where it has none."""
-    stem = name.replace("_per_sample", "")
-    if "_per_" in stem:
-        return "flops_per_s" if stem == "flops_per_s" else "ratio"
-    return next((quantity for suffix, quantity in _SUFFIXES if stem.endswith(suffix)), "ratio")
 
 
 def _heading(name: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from layerprof.cli.base.files import write_sweep_files
+from layerprof.cli.base.outcomes import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, TERMINATED, exit_status
 from layerprof.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,15 +19,32 @@ if TYPE_CHECKING:
 
     from layerprof.records import SweepRecord
 
-DONE, CHECK_FAILED, BAD_INPUT = 0, 1, 2  # exit statuses
-INTERRUPTED, TERMINATED = 130, 143  # the shell's for Ctrl-C and for SIGTERM
+__all__ = [
+    "BAD_INPUT",
+    "CHECK_FAILED",
+    "DONE",
+    "GOES_ON",
+    "INTERRUPTED",
+    "TERMINATED",
+    "Device",
+    "Dtype",
+    "ShowsProgress",
+    "Traceback",
+    "complain",
+    "console",
+    "exit_status",
+    "is_progress_shown",
+    "is_told",
+    "keep_what_is_done",
+    "require_place",
+    "say_saved",
+    "show_sweep",
+    "write_sweep_files",
+]
 
 GOES_ON = "the same command goes on where this one stopped"
 
 _PIPED_WIDTH = 120  # characters; a log has no width of its own, and remarks are folded to it
-
-_PLOT, _BATCH_AXIS = "latency_energy_plot", "batch_size"
-_MOST_LINES = 48  # beyond it a plot over batch sizes tells nothing, and costs a second
 
 
 def _remember_traceback(context: typer.Context, value: bool) -> bool:
@@ -83,43 +100,11 @@ def require_place(folder: Path, names: Sequence[str]) -> None:
     elif not os.access(existing, os.W_OK | os.X_OK):
         reason = f"{existing} is not yours to write"
     else:
-        taken = [name for name in names if (folder / name).is_dir()]
-        reason = f"{folder / taken[0]} is a folder" if taken else None
+        taken = next((path for path in (folder / name for name in names) if path.exists() and not path.is_file()), None)
+        kind = "a folder" if taken is not None and taken.is_dir() else "no regular file"
+        reason = None if taken is None else f"{taken} is {kind}"
     if reason is not None:
         raise InputError(f"cannot write to {folder}: {reason}; choose another --out")
-
-
-def write_sweep_files(record: SweepRecord, folder: Path) -> list[Path]:
-    """The sweep's table as Markdown, CSV and HTML, and its plot where there is something to plot.
-
-    Raises:
-        InputError: when the folder cannot be written.
-    """
-    from layerprof.output import save
-
-    tables = [folder / f"{record.plan.name}{suffix}" for suffix in (".md", ".csv", ".html")]
-    for path in tables:
-        save(record, path)
-    return [*tables, *_write_plots(record, folder)]
-
-
-def _write_plots(record: SweepRecord, folder: Path) -> list[Path]:
-    axes = dict(record.plan.axes)
-    lines = math.prod(len(values) for name, values in axes.items() if name != _BATCH_AXIS)
-    is_drawn = _BATCH_AXIS in axes and lines <= _MOST_LINES
-    if not is_drawn or not any(cell.status == "done" for cell in record.cells):
-        return []
-    from layerprof.report.plots import latency_energy_plot, save_figure
-
-    figure = latency_energy_plot(record)
-    names = [f"{_PLOT}{suffix}" for suffix in (".png", ".svg")]
-    try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".plots-") as temporary:
-            for name in names:
-                save_figure(figure, Path(temporary) / name)
-            return [(Path(temporary) / name).replace(folder / name) for name in names]
-    except OSError as error:
-        raise InputError(f"cannot write the plot to {folder}: {error.strerror or error}") from error
 
 
 def say_saved(folder: Path, paths: Sequence[Path]) -> None:
@@ -128,13 +113,15 @@ def say_saved(folder: Path, paths: Sequence[Path]) -> None:
 
 
 def show_sweep(record: SweepRecord, folder: Path) -> None:
-    """The sweep's table on standard output, and then its files in the folder.
+    """The sweep's tables on standard output, and then its files in the folder.
 
     Raises:
-        InputError: when the folder cannot be written; the table has been seen by then.
+        InputError: when the folder cannot be written; the tables have been seen by then.
     """
+    from layerprof.report.base import with_analysis
     from layerprof.report.text import print_record
 
+    record = cast("SweepRecord", with_analysis(record))  # once for the tables and all files
     print_record(record, console())
     sys.stdout.flush()  # before what is said of the files on standard error
     say_saved(folder, write_sweep_files(record, folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -26,9 +26,12 @@ class Whole:
     flops: int
 
 
-def profile_of(net: KnownNet, *, repeats: int = REPEATS, warmup: int = 1) -> lp.Profile:
-    """Of the net's call on its inputs."""
-    return lp.profile(net, net.inputs, clock=net.clock, passes=PASSES, warmup=warmup, repeats=repeats)
+def profile_of(
+    net: KnownNet, *, repeats: int = REPEATS, warmup: int = 1, ceilings: lp.Ceilings | None = None
+) -> lp.Profile:
+    """Of the net's call on its inputs, under ceilings that are given, or those that are kept."""
+    asked: lp.Ceilings | Literal["auto"] = "auto" if ceilings is None else ceilings
+    return lp.profile(net, net.inputs, clock=net.clock, passes=PASSES, warmup=warmup, repeats=repeats, ceilings=asked)
 
 
 def trained_profile(net: PhasedNet, passes: tuple[str, ...] = PASSES) -> lp.Profile:

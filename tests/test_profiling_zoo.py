@@ -80,7 +80,9 @@ def test_a_plain_call_is_one_forward(profile: lp.Profile) -> None:
 
 
 def test_a_second_profile_is_the_same(net: KnownNet, profile: lp.Profile) -> None:
-    assert profile_of(net) == profile
+    again = profile_of(net, ceilings=profile.ceilings)  # another process may have measured better ones since
+
+    assert again == profile
 
 
 @pytest.mark.parametrize(("warmup", "repeats"), [(0, 1), (0, 2), (1, 6), (2, 5)])

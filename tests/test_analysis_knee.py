@@ -86,3 +86,12 @@ def test_a_doubling_that_costs_more_is_said_to_take_more() -> None:
 
     assert "batch 16 takes 10.0 % [" in found.text
     assert "more a sample than batch 8" in found.text
+
+
+def test_two_processes_carry_no_knee_either() -> None:
+    shared = steady(lambda size: 5.0 + 0.01 * size)
+    weak = replace(shared, cells=tuple(replace(cell, runs_done=2) for cell in shared.cells))
+
+    (found,) = findings_of(weak, test="batch", kind="knee")
+
+    assert "no verdict on a knee (2 processes)" in found.text

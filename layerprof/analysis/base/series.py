@@ -31,6 +31,7 @@ NUMERIC_AXES = (
 """Axes whose values are amounts, so that something may grow along them."""
 
 _SAYS_NOTHING = ("seed", "quick")  # a series along them would compare what is meant to be the same
+_FEWEST_PROCESSES = 3  # that a verdict may rest on; two agree by chance too often to tell how processes differ
 _WEAK_CODES = {
     "one_process": "one process",
     "contended": "contended",
@@ -177,8 +178,8 @@ def weakness_of(cells: Iterable[CellRecord]) -> str:
         environments.add(cell.environment)
         if cell.axes.get("quick") is True:
             reasons["quick"] = None
-        if cell.runs_done == 1:
-            reasons["one process"] = None
+        if 0 < cell.runs_done < _FEWEST_PROCESSES:
+            reasons["one process" if cell.runs_done == 1 else f"{cell.runs_done} processes"] = None
         codes = {note.code for note in cell.notes}
         reasons |= {words: None for code, words in _WEAK_CODES.items() if code in codes}
     if len(environments) > 1:

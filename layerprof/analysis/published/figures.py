@@ -67,7 +67,9 @@ def _quality(pair: Pairing, ours: CellRecord) -> Iterator[Comparison]:
     remarks = (*differences([(ours, pair.theirs)], pair.model, "wer_echo"), pair.theirs.suspect)
     yield _comparison(pair, "wer_echo", _value(ours, "wer_echo"), pair.theirs.wer, joined(remarks))
     if pair.theirs.wer is not None:
-        other = f"of the answer alone; published is {significant(pair.theirs.wer)} of prompt and answer together"
+        other = (
+            f"of the answer alone; published is {significant(pair.theirs.wer)}, it seems of prompt and answer together"
+        )
         yield _comparison(pair, "wer", _value(ours, "wer"), None, joined((other, *remarks)))
 
 

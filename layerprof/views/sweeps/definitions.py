@@ -33,7 +33,7 @@ _FIGURES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("wer",), "WER", "wrong, missing and added words over the words of the first reference, all samples together; "
      "new tokens only; a ratio, above 1 where answers are longer than references"),
     (("wer_min",), "WER, best reference", "likewise, against the reference that is nearest to each answer"),
-    (("wer_echo",), "WER, prompt echoed", "likewise, of prompt and answer together, as the published figures are"),
+    (("wer_echo",), "WER, prompt echoed", "likewise, of prompt and answer together, as published it seems"),
     (("cut_share",), "cut samples", "share of the samples whose prompt was cut to fit"),
 )  # fmt: skip
 

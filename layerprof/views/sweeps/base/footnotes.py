@@ -10,9 +10,11 @@ from layerprof.views.sweeps.base.base import CellsOfTest, Results, has_echo, sta
 RANDOM_WEIGHTS = "Weights are random: quality figures are of an untrained model."
 PUBLISHED_FLOPS = "FLOPs: the mean over the full batches; the published ones are of the last batch alone."
 PUBLISHED_WER = (
-    "WER: of new tokens only; the published one is of prompt and answer together, as “WER, prompt echoed” is."
+    "WER: of new tokens only; the published one seems to be of prompt and answer together, as “WER, prompt echoed” is."
 )
-PUBLISHED_WER_ALONE = "WER: of new tokens only; the published one is of prompt and answer together, not asked for here."
+PUBLISHED_WER_ALONE = (
+    "WER: of new tokens only; the published one seems to be of prompt and answer together, not asked for here."
+)
 
 SAID_ONCE = frozenset({RANDOM_WEIGHTS, PUBLISHED_FLOPS, PUBLISHED_WER, PUBLISHED_WER_ALONE})
 """Sentences that hold for all tables; the first table that they are of has them."""

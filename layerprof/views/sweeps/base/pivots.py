@@ -22,7 +22,7 @@ def pivot_table(
 ) -> Table:
     """One row a label, and for each data set its word error rate and its latency per batch.
 
-    The rate of prompt and answer together, which is what was published, has a column where it was asked for.
+    The rate of prompt and answer together, which seems to be what was published, has a column where it was asked for.
     What brought nothing has the kind of its failure in the place of its word error rate.
 
     Args:

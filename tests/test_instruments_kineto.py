@@ -17,8 +17,7 @@ from layerprof.attribute.base.places import DevicePlaces
 from layerprof.attribute.ops import booked_ops, placed_ops
 from layerprof.errors import MeasurementError
 from layerprof.instruments.base import Site
-from layerprof.instruments.kineto import OpsSession, is_profiling
-from layerprof.instruments.kineto_columns import read_columns
+from layerprof.instruments.kineto import OpsSession, is_profiling, read_columns
 from layerprof.instruments.ranges import RangeRecorder
 
 FORWARD, BACKWARD = 0, 1

@@ -11,7 +11,7 @@ import pytest
 
 from layerprof.attribute.base.ops import FOREIGN_NODE, KERNEL, MEMCPY
 from layerprof.errors import MeasurementError
-from layerprof.instruments.kineto_columns import read_columns
+from layerprof.instruments.kineto import read_columns
 
 
 @dataclass
@@ -89,6 +89,7 @@ def device_events() -> list[FakeEvent]:
         FakeEvent("cpu_op", "layerprof::0", (205, 280), correlation=2),
         FakeEvent("user_annotation", "mine", (208, 270), correlation=3),
         FakeEvent("cpu_op", "aten::mm", (210, 220), correlation=4, inputs=[[2, 3], []]),
+        FakeEvent("cpu_instant_event", "[memory]", (211, 211)),  # of the device, and so neither an op nor a kernel
         FakeEvent("cuda_runtime", "cudaLaunchKernel", (212, 214), correlation=52, linked=4),
         FakeEvent("cuda_driver", "cuLaunchKernelEx", (215, 216), resource=-77, correlation=53, linked=4),
         FakeEvent("cuda_runtime", "cudaStreamSynchronize", (250, 260), correlation=54, linked=3),
@@ -114,6 +115,9 @@ def test_device_events_of_the_recorded_step_are_sorted_out(
     assert events.ranges.correlation.tolist() == [2]
     assert events.launches.correlation.tolist() == [52, 53]
     assert events.launches.thread.tolist() == [4242, 4242]  # the second by the op that it is linked to
+    assert events.launches.end_ns.tolist() == [214, 216]
+    assert [events.strings[name] for name in events.launches.name] == ["cudaLaunchKernel", "cuLaunchKernelEx"]
+    assert events.host.is_annotation.tolist() == [True, False]
     assert events.device.correlation.tolist() == [52, 53]
     assert events.device.kind.tolist() == [KERNEL, MEMCPY]
     assert events.device.stream.tolist() == [7, 8]

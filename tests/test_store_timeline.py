@@ -225,7 +225,7 @@ def with_header(**changes: object) -> Callable[[Arrays], object]:
 
 
 DAMAGES: dict[str, tuple[Callable[[Arrays], object], str]] = {
-    "newer": (with_header(schema=8), r"has schema 8, newer than this layerprof's 1; upgrade layerprof"),
+    "newer": (with_header(schema=8), r"has schema 8, newer than this layerprof's 2; upgrade layerprof"),
     "of no schema": (with_header(schema=None), "its schema is None"),
     "of schema 0": (with_header(schema=0), "its schema is 0"),
     "another's": (with_header(format="other"), "it holds no timeline"),

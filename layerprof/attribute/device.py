@@ -67,6 +67,7 @@ def placed_activities(events: OpEvents, host: HostPlaces) -> DevicePlaces:
         path=taken(host.range_path, belongs),
         phase=phase_at(host.marks, since_ns),
         step=step_at(events.step_start_ns, since_ns),
+        launch=launch,
         launch_ns=launch_ns,
         orphans=int(np.count_nonzero(~has_launch & ~is_linked)),
         idle_launches=int(np.count_nonzero(~used)),

@@ -181,8 +181,8 @@ def _stage(
         name=name,
         paths=tuple(layer.path for layer in layers),
         calls=sum(layer.calls for layer in layers),
-        param_count=sum(raw.layers[index].own_param_count for index in members),
-        param_bytes=sum(raw.layers[index].own_param_bytes for index in members),
+        param_count=_sum([raw.layers[index].own_param_count for index in members]),
+        param_bytes=_sum([raw.layers[index].own_param_bytes for index in members]),
         **sums,  # type: ignore[arg-type]
     )
 

@@ -3,8 +3,7 @@
 from layerprof.instruments.backward import BackwardFollower
 from layerprof.instruments.base import Site
 from layerprof.instruments.callpaths import CallPaths
-from layerprof.instruments.kineto import OpsSession, is_profiling
-from layerprof.instruments.kineto_columns import read_columns
+from layerprof.instruments.kineto import OpsSession, is_profiling, read_columns
 from layerprof.instruments.memory import (
     CudaMeter,
     MemoryMeter,

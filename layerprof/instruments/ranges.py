@@ -40,9 +40,13 @@ class RangeRecorder:
     Args:
         follow_backward: whether to log autograd's sequence number at each boundary, by which backward nodes find the
             calls that made them.
+
+    Attributes:
+        threads: on how many threads calls were met so far, that of the steps included.
     """
 
     def __init__(self, *, follow_backward: bool = False) -> None:
+        self.threads = 0
         self._follow_backward = follow_backward
         self._local = threading.local()
         self._step: _Range | None = None
@@ -112,6 +116,7 @@ class RangeRecorder:
             thread: _Thread = self._local.thread
         except AttributeError:
             thread = self._local.thread = _Thread(stack=[], log=None)
+            self.threads += 1
         return thread
 
     def _enter(self, index: int) -> PreHook:

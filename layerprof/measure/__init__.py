@@ -8,7 +8,7 @@ None runs inside another's window. What is finished stays in the `Measurement` w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 
 from layerprof.attribute import EnergyPass, FlopsPass, Phase, RawTrace, TimePass
@@ -18,13 +18,14 @@ from layerprof.machine import environment_of
 from layerprof.measure.allocation import MemoryStep
 from layerprof.measure.base import AskedJoules, Call, Options, Target, TimingLog, checked, may_have_compiled
 from layerprof.measure.counting import FlopsStep
-from layerprof.measure.energy import EnergyMeasurement, found_sources
+from layerprof.measure.energy import EnergyMeasurement, found_sources, is_found
 from layerprof.measure.faking import one_count_at_a_time, run_on_fakes
 from layerprof.measure.feed import InputFeed
 from layerprof.measure.loop import InputShapes, LoopSteps
 from layerprof.measure.phases import LoopBook, Phases, book_of, generates
 from layerprof.measure.recording import OpsRecording, require_no_profiler
 from layerprof.measure.runner import StepRunner
+from layerprof.measure.sampling import PowerSampler
 from layerprof.measure.session import only_measurement, quiet_session
 from layerprof.measure.target import describe_inputs, resolve, unwrapped
 from layerprof.measure.timing import measure_times
@@ -97,6 +98,8 @@ class _Passes:
             text = f"the measurement ended after {len(self._timing.bare_ns)} bare steps"
             yield Note(code="pass_not_finished", quantity="latency_s", scope="step", text=text)
         yield from self._phases.notes()
+        if self._ops is not None:
+            yield from self._ops.notes()
         replaced = self._target.replaced()
         if replaced:
             text = (
@@ -147,8 +150,9 @@ class Measurement(_Passes):
             measure_times(self._runner, self._target, self._options, self._phases, self._timing)
             if "ops" in self._options.passes:
                 self._begin_pass("ops")
-                ops = OpsRecording(self._target, self._phases)
-                ops.run(self._runner)
+                with self._power_sampler() as sampler:
+                    ops = OpsRecording(self._target, self._phases, sampler)
+                    ops.run(self._runner)
                 self._ops = ops
             if "flops" in self._options.passes:
                 self._begin_pass("flops")
@@ -165,6 +169,22 @@ class Measurement(_Passes):
             if "energy" in self._options.passes:
                 self._begin_pass("energy")
                 self._measure_energy()
+
+    @contextmanager
+    def _power_sampler(self) -> Iterator[PowerSampler | None]:
+        """What reads the device's power for the traces: where joules were asked for and time is the machine's own."""
+        asked, clock = self._options.energy.source, self._options.clock
+        if "energy" not in self._options.passes or asked is None or not isinstance(clock, SystemClock):
+            yield None
+            return
+        try:
+            sources = found_sources(asked, self._target.device, clock).energy
+        except SourceError:  # the energy pass tells of it
+            sources = ()
+        with ExitStack() as stack:
+            for source in sources if is_found(asked) else ():
+                stack.callback(source.close)  # a source that the caller made is the caller's to close
+            yield PowerSampler(sources[0]) if sources else None
 
     def _measure_energy(self) -> None:
         """The energy pass; where there is no counter, or none that can be believed, its reason."""

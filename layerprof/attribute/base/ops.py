@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from layerprof.attribute.base.events import BoolArray, IntArray
 
 KERNEL, MEMCPY, MEMSET = 0, 1, 2
+HOST_MEMORY = -1  # the device of an allocation in the host's memory
 FOREIGN_NODE = -2  # the sequence number of an engine node that was made on another thread than the step's
 
 # What the recorder calls its ranges, each followed by a number, and what torch calls the engine's.
@@ -29,6 +32,14 @@ ENGINE_PREFIX = "autograd::engine::evaluate_function: "
 
 def _no_ints() -> IntArray:
     return np.empty(0, dtype=np.int64)
+
+
+def _no_bools() -> BoolArray:
+    return np.empty(0, dtype=np.bool_)
+
+
+def _no_numbers() -> NDArray[np.float64]:
+    return np.empty(0, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,7 @@ class HostEvents:
         sequence: of an engine node: autograd's number of the forward node; -1 for none and for all other ops, -2 for
             a node that was made on another thread than the step's, where numbers of its own are counted.  (ops,)
         is_engine: whether it is the engine evaluating a node of the backward graph.  (ops,)
+        is_annotation: whether it is a range of the user's own, and no op; empty where there is none.  (ops,)
     """
 
     name: IntArray
@@ -53,6 +65,7 @@ class HostEvents:
     correlation: IntArray
     sequence: IntArray
     is_engine: BoolArray
+    is_annotation: BoolArray = field(default_factory=_no_bools)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +92,14 @@ class Launches:
     Attributes:
         correlation: the runtime's id, which the activity has too.  (launches,)
         start_ns, thread: of the call.  (launches,)
+        end_ns, name: of the call, and its name's position in the strings; empty where they are not known.  (launches,)
     """
 
     correlation: IntArray = field(default_factory=_no_ints)
     start_ns: IntArray = field(default_factory=_no_ints)
     thread: IntArray = field(default_factory=_no_ints)
+    end_ns: IntArray = field(default_factory=_no_ints)
+    name: IntArray = field(default_factory=_no_ints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +142,42 @@ class Boundaries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allocations:
+    """Memory that was taken and given back, by time.
+
+    Attributes:
+        time_ns, thread: of each; the thread is -1 where it is not known.  (allocations,)
+        device: index of the device whose memory it is, -1 for the host's.  (allocations,)
+        address: where; the same number takes and gives back one piece.  (allocations,)
+        bytes: taken, or below 0 where they were given back.  (allocations,)
+        allocated_bytes, reserved_bytes: what the device's allocator held afterwards; of the host since the session
+            began.  (allocations,)
+    """
+
+    time_ns: IntArray = field(default_factory=_no_ints)
+    thread: IntArray = field(default_factory=_no_ints)
+    device: IntArray = field(default_factory=_no_ints)
+    address: IntArray = field(default_factory=_no_ints)
+    bytes: IntArray = field(default_factory=_no_ints)
+    allocated_bytes: IntArray = field(default_factory=_no_ints)
+    reserved_bytes: IntArray = field(default_factory=_no_ints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What was read of the machine while the steps ran, by time.
+
+    Attributes:
+        name: of the quantity with its unit, by its position in the strings.  (samples,)
+        time_ns, value: of each reading.  (samples,)
+    """
+
+    name: IntArray = field(default_factory=_no_ints)
+    time_ns: IntArray = field(default_factory=_no_ints)
+    value: NDArray[np.float64] = field(default_factory=_no_numbers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpEvents:
     """Everything of the recorded steps.
 
@@ -134,7 +186,7 @@ class OpEvents:
         shapes: input shapes by position.
         step_start_ns, step_end_ns, step_thread: of each recorded step.  (steps,)
         phase_step, phase, phase_start_ns: marks: which step, which phase, when it began.  (marks,)
-        host, ranges, launches, device, boundaries: the tables.
+        host, ranges, launches, device, boundaries, allocations, samples: the tables.
         has_device: whether device activities were asked for.
     """
 
@@ -151,4 +203,6 @@ class OpEvents:
     launches: Launches = field(default_factory=Launches)
     device: DeviceEvents = field(default_factory=DeviceEvents)
     boundaries: Boundaries = field(default_factory=Boundaries)
+    allocations: Allocations = field(default_factory=Allocations)
+    samples: Samples = field(default_factory=Samples)
     has_device: bool = False

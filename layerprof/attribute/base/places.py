@@ -77,7 +77,8 @@ class DevicePlaces:
         range: the range that it was launched in, or whose backward work it is, or -1.  (activities,)
         path: the call path, or -1.  (activities,)
         phase, step: of each.  (activities,)
-        launch_ns: when it was launched, or -1 where no launch was recorded.  (activities,)
+        launch: position in the launches of each one's, or -1 where none was recorded.  (activities,)
+        launch_ns: when it was launched, or -1 likewise.  (activities,)
         orphans: activities with neither a launch nor an op that they are linked to.
         idle_launches: launches from which no activity came.
         early: activities that seem to have begun before they were launched.
@@ -88,6 +89,7 @@ class DevicePlaces:
     path: IntArray = field(default_factory=_no_ints)
     phase: IntArray = field(default_factory=_no_ints)
     step: IntArray = field(default_factory=_no_ints)
+    launch: IntArray = field(default_factory=_no_ints)
     launch_ns: IntArray = field(default_factory=_no_ints)
     orphans: int = 0
     idle_launches: int = 0

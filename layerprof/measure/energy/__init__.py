@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from layerprof.measure.phases import Phases
     from layerprof.measure.runner import StepRunner
 
-__all__ = ["EnergyMeasurement", "found_sources"]
+__all__ = ["EnergyMeasurement", "found_sources", "is_found"]
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -209,7 +209,7 @@ class EnergyMeasurement:
         rotation = rotated(
             captured,
             module,
-            model_bytes=target.tree.layers[0].param_bytes,
+            model_bytes=target.tree.layers[0].param_bytes or 0,  # a model that is there has its count
             cache_bytes=cache_bytes(target.device),
             budget_bytes=max(0, budget_bytes),
         )

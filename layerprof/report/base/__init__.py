@@ -6,7 +6,6 @@ from layerprof.report.base.base import (
     TextCell,
     TextRow,
     TextTable,
-    inert,
     render_with,
     to_text,
 )
@@ -24,6 +23,7 @@ from layerprof.report.base.tables import (
     opening_tables,
 )
 from layerprof.report.base.tidy import TidyRow, tidy_rows
+from layerprof.texts import inert
 
 __all__ = [
     "COLUMNS_TO_SPARE",

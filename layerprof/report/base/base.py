@@ -7,7 +7,6 @@ shown as escapes here; what is special to one format is escaped there.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
@@ -15,13 +14,13 @@ from typing import Literal, Protocol, cast
 from layerprof import units
 from layerprof.errors import InputError
 from layerprof.records import FlopReport, Profile, SweepRecord
+from layerprof.texts import inert
 from layerprof.views import Amount, Cell, Column, ColumnQuantity, Row, Table
 
 Record = Profile | SweepRecord | FlopReport
 
 _MOST_LOPSIDED = 2.0  # times, of the longer arm of an interval over the shorter, up to which ± stands for both
 _PERCENT = " %"  # which an interval's ends do without, as they do without a unit
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, bidi and zero-width, line separators
 
 
 class Renderer(Protocol):
@@ -107,19 +106,6 @@ def to_text(table: Table) -> TextTable:
         rows=tuple(_text_row(row, table.columns, scales) for row in table.rows),
         footnotes=tuple(inert(footnote) for footnote in table.footnotes),
     )
-
-
-def inert(text: str) -> str:
-    """The text on one line: control, format and separator characters become visible escapes of their code points."""
-    if text.isprintable():  # then it has none of them, as nearly always
-        return text
-    return "".join(_escaped(character) for character in text)
-
-
-def _escaped(character: str) -> str:
-    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
-        return character
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def _scale(column: Column, cells: Sequence[Cell]) -> units.Scale | None:

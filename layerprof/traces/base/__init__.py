@@ -1,0 +1,47 @@
+"""What the writer and the reader of traces agree on."""
+
+from layerprof.traces.base.format import (
+    CALL_ARGUMENT,
+    DEVICE_CATEGORIES,
+    DEVICE_LAYERS_PID,
+    FLOW_CATEGORY,
+    HEADER_KEY,
+    HOST_PID,
+    LAUNCH_CATEGORIES,
+    LAYER_ARGUMENT,
+    LAYERPROF_CATEGORY,
+    LAYERS_PID,
+    MEMORY_NAME,
+    MODULE_CATEGORY,
+    MODULE_PREFIX,
+    PLUGIN_LAUNCH_CATEGORY,
+    PLUGIN_SUFFIXES,
+    SCHEMA,
+    STEP_PREFIX,
+    SUFFIXES,
+    is_for_plugin,
+)
+from layerprof.traces.base.paths import usable_path
+
+__all__ = [
+    "CALL_ARGUMENT",
+    "DEVICE_CATEGORIES",
+    "DEVICE_LAYERS_PID",
+    "FLOW_CATEGORY",
+    "HEADER_KEY",
+    "HOST_PID",
+    "LAUNCH_CATEGORIES",
+    "LAYERPROF_CATEGORY",
+    "LAYERS_PID",
+    "LAYER_ARGUMENT",
+    "MEMORY_NAME",
+    "MODULE_CATEGORY",
+    "MODULE_PREFIX",
+    "PLUGIN_LAUNCH_CATEGORY",
+    "PLUGIN_SUFFIXES",
+    "SCHEMA",
+    "STEP_PREFIX",
+    "SUFFIXES",
+    "is_for_plugin",
+    "usable_path",
+]

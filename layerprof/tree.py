@@ -7,7 +7,6 @@ it in the same order, for the instruments to hook.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,7 +16,7 @@ from torch import nn
 from torch.nn.modules import activation, batchnorm, conv, instancenorm
 
 from layerprof.errors import InputError
-from layerprof.records import OTHER_STAGE, Kind, LayerInfo
+from layerprof.records import OTHER_STAGE, Kind, LayerInfo, kind_of_class
 
 MAX_NAMES = 100_000  # aliases multiply when shared modules nest; past this many names the walk stops adding aliases
 
@@ -43,17 +42,6 @@ _KIND_BY_TYPE: tuple[tuple[Kind, tuple[type, ...]], ...] = (
     ("embedding", (nn.Embedding, nn.EmbeddingBag)),
     ("container", (nn.Sequential, nn.ModuleList, nn.ModuleDict)),
     ("block", (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)),
-)
-# A label for reading only: no number ever depends on a class's name.
-_KIND_BY_NAME: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("norm", re.compile(r"Norm(2d|3d|1d)?$")),
-    ("attention", re.compile(r"Attention$|Attn$")),
-    ("mlp", re.compile(r"(MLP|Mlp|FeedForward|FFN)$|DenseActDense$|DenseGatedActDense$")),
-    ("embedding", re.compile(r"Embeddings?$|Embedder$")),
-    ("activation", re.compile(r"Activation$")),
-    ("linear", re.compile(r"^Conv1D$|Linear$")),  # transformers' Conv1D is a transposed linear layer
-    ("conv", re.compile(r"Conv[123]d$|ConvLayer$")),
-    ("block", re.compile(r"(Block|Layer)$")),
 )
 
 
@@ -223,5 +211,4 @@ def kind_of(module: nn.Module) -> Kind:
             return kind
     if type(module).__module__ in (activation.__name__, "transformers.activations"):
         return "activation"
-    name = type(module).__name__
-    return next((kind for kind, pattern in _KIND_BY_NAME if pattern.search(name)), "other")
+    return kind_of_class(type(module).__name__)

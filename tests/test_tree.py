@@ -115,7 +115,7 @@ def test_a_tied_weight_is_owned_by_its_first_holder_alone() -> None:
 def test_own_parameters_add_up_to_the_roots() -> None:
     layers = build_tree(SharedNet()).layers
 
-    assert sum(layer.own_param_count for layer in layers) == layers[0].param_count
+    assert sum(layer.own_param_count or 0 for layer in layers) == layers[0].param_count
 
 
 def test_lazy_parameters_count_nothing_yet() -> None:

@@ -55,7 +55,7 @@ from layerprof.records.layers import (
 from layerprof.records.memory import MemorySummary, PeakOwner
 from layerprof.records.profile import Environment, PartInfo, Profile, ProfileSpec
 from layerprof.records.samples import Prompt, Sample
-from layerprof.records.structure import LayerInfo, PhaseRules, family_of
+from layerprof.records.structure import LayerInfo, PhaseRules, family_of, kind_of_class
 from layerprof.records.sweeps import (
     AxisValue,
     CellFailure,
@@ -151,6 +151,7 @@ __all__ = [
     "TruthRecord",
     "UncountedOp",
     "family_of",
+    "kind_of_class",
     "middle_steps",
     "typical",
 ]

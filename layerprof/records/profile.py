@@ -77,7 +77,7 @@ class Environment:
         layerprof, python, torch, transformers: versions; None where the package is absent.
         platform: operating system and machine.
         cpu: the processor's name.
-        cores: logical cores that this process may use.
+        cores: logical cores that this process may use; None where it is not known.
         threads: torch's intra-op threads.
         memory_bytes: of the machine, or of the control group where that is less.
         device: of the model: ``cpu`` or the accelerator's name.
@@ -90,7 +90,7 @@ class Environment:
     transformers: str | None
     platform: str
     cpu: str
-    cores: int
+    cores: int | None
     threads: int | None
     memory_bytes: int | None
     device: str

@@ -7,6 +7,20 @@ from dataclasses import dataclass
 
 from layerprof.records.base import Kind
 
+# A label for reading only: no number ever depends on a class's name.
+_KIND_BY_NAME: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("norm", re.compile(r"Norm(1d|2d|3d)?$")),
+    ("attention", re.compile(r"Attention$|Attn$")),
+    ("mlp", re.compile(r"(MLP|Mlp|FeedForward|FFN)$|DenseActDense$|DenseGatedActDense$")),
+    ("embedding", re.compile(r"Embeddings?$|Embedder$|^EmbeddingBag$")),
+    ("activation", re.compile(r"Activation$|^(Leaky)?ReLU6?$|^[CGS]?ELU$|^(GELU|SiLU|Mish|Softplus|Softmax)$")),
+    ("activation", re.compile(r"^(Tanh|(Log)?Sigmoid|Hard(tanh|swish|sigmoid)|PReLU|GLU)$")),
+    ("container", re.compile(r"^(Sequential|ModuleList|ModuleDict)$")),
+    ("linear", re.compile(r"^(Conv1D|Bilinear)$|Linear$")),  # transformers' Conv1D is a transposed linear layer
+    ("conv", re.compile(r"Conv(Transpose)?[123]d$|ConvLayer$")),
+    ("block", re.compile(r"(Block|Layer)$")),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerInfo:
@@ -22,6 +36,8 @@ class LayerInfo:
         param_count, param_bytes: distinct parameters of it and all modules in it.
         own_param_count, own_param_bytes: of it alone; a shared parameter counts for the first layer that holds it,
             so that these add up to the root's ``param_count``.
+
+    Parameters are None where the model itself was never seen, as in a trace.
     """
 
     path: str
@@ -30,10 +46,10 @@ class LayerInfo:
     kind: Kind
     depth: int
     stage: str
-    param_count: int
-    param_bytes: int
-    own_param_count: int
-    own_param_bytes: int
+    param_count: int | None
+    param_bytes: int | None
+    own_param_count: int | None
+    own_param_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +71,11 @@ class PhaseRules:
     def names(self) -> tuple[str, ...]:
         """All phases that there may be, in order; the last two are prefill and decode."""
         return (*(name for name, _ in self.opened_by), "prefill", "decode")
+
+
+def kind_of_class(name: str) -> Kind:
+    """What sort of layer a class is by its name alone; a subclass of torch's own is told better by its base."""
+    return next((kind for kind, pattern in _KIND_BY_NAME if pattern.search(name)), "other")
 
 
 def family_of(path: str) -> str:

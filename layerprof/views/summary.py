@@ -19,6 +19,8 @@ from layerprof.views.base import (
     roof_readings,
 )
 
+_UNDER_PROFILER = "under_profiler"  # the code of the note on times that are those of a trace
+_MODE_NOT_TOLD = "mode_not_in_trace"  # of the note that a trace tells gradients and no mode
 _Line = tuple[str, Cell, str]  # what, how much, remark
 _BOUND_WORDS: Mapping[Bound | None, str] = {
     "compute": "compute",
@@ -32,7 +34,7 @@ _BOUND_WORDS: Mapping[Bound | None, str] = {
 def summary_table(profile: Profile) -> Table:
     """One row a fact: its name, its value, and how it was got."""
     lines = (
-        *_model_lines(profile.spec),
+        *_model_lines(profile.spec, profile.notes),
         *_time_lines(profile),
         *_device_lines(profile),
         *_work_lines(profile),
@@ -50,8 +52,10 @@ def summary_table(profile: Profile) -> Table:
     )
 
 
-def _model_lines(spec: ProfileSpec) -> Iterator[_Line]:
-    how = "train mode, with gradients" if spec.train else "eval mode, without gradients"
+def _model_lines(spec: ProfileSpec, notes: tuple[Note, ...]) -> Iterator[_Line]:
+    is_told = not any(note.code == _MODE_NOT_TOLD for note in notes)
+    mode, gradients = ("train mode, ", "with") if spec.train else ("eval mode, ", "without")
+    how = f"{mode if is_told else ''}{gradients} gradients"
     yield "model", spec.model, ", ".join([spec.model_type, how, *(["compiled"] if spec.is_compiled else [])])
     if spec.method:
         yield "method", spec.method, "what one step calls"
@@ -64,7 +68,9 @@ def _model_lines(spec: ProfileSpec) -> Iterator[_Line]:
 def _time_lines(profile: Profile) -> Iterator[_Line]:
     yield _distribution_line("latency", profile.latency_s, "bare pass, no instrument", profile.notes)
     if profile.step_s is not None:
-        yield _distribution_line("step", profile.step_s, "time pass, with hooks", profile.notes)
+        is_read = any(note.code == _UNDER_PROFILER for note in profile.notes)
+        how = "under the profiler that made the trace" if is_read else "time pass, with hooks"
+        yield _distribution_line("step", profile.step_s, how, profile.notes)
     for overhead in profile.overhead:
         low, high = overhead.ci95 or (None, None)
         extra = Amount(
@@ -183,9 +189,9 @@ def _environment_lines(environment: Environment) -> Iterator[_Line]:
         )
         if version is not None
     ]
-    threads = "" if environment.threads is None else f", {environment.threads} threads"
+    counts = ((environment.cores, "cores"), (environment.threads, "threads"))
     yield "device", environment.device, ""
-    yield "processor", environment.cpu, f"{environment.cores} cores{threads}"
+    yield "processor", environment.cpu, ", ".join(f"{count} {of}" for count, of in counts if count is not None)
     if environment.memory_bytes is not None:
         yield "machine memory", _amount(environment.memory_bytes, "bytes"), environment.platform
     yield "software", ", ".join(versions), environment.platform if environment.memory_bytes is None else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 
+import boards
 import columns
 import counting
 import energycost
@@ -23,6 +24,7 @@ import recovery
 import session
 import sweeps
 import torch
+import traces
 from lines import Line
 from rich.console import Console
 from rich.table import Table
@@ -35,6 +37,8 @@ SECTIONS: Mapping[str, Callable[[], Iterator[Line]]] = {
     "files": files.lines,
     "ledger": ledger.lines,
     "sweeps": sweeps.lines,
+    "traces": traces.lines,
+    "boards": boards.lines,
     "columns": columns.lines,
     "counting": counting.lines,
     "geometry": geometry.lines,

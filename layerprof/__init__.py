@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from layerprof import models
+    from layerprof.boards import export_tensorboard
     from layerprof.energy import EnergySource
     from layerprof.errors import (
         InputError,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     )
     from layerprof.report import render
     from layerprof.sweeping import Plan, plans, sweep
+    from layerprof.traces import export_trace, load_trace
 
 __version__ = "0.1.0"
 
@@ -93,7 +95,10 @@ __all__ = [
     "UncountedOp",
     "__version__",
     "count_flops",
+    "export_tensorboard",
+    "export_trace",
     "load",
+    "load_trace",
     "models",
     "plans",
     "profile",
@@ -105,6 +110,7 @@ __all__ = [
 
 _MODULES = {"models": "layerprof.models", "plans": "layerprof.sweeping.plans"}
 _NAMES_OF = {
+    "layerprof.boards": ("export_tensorboard",),
     "layerprof.energy": ("EnergySource",),
     "layerprof.errors": (
         "InputError",
@@ -144,6 +150,7 @@ _NAMES_OF = {
     "layerprof.output": ("load", "save"),
     "layerprof.report": ("render",),
     "layerprof.sweeping": ("Plan", "sweep"),
+    "layerprof.traces": ("export_trace", "load_trace"),
 }
 _HOME_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 

@@ -21,6 +21,7 @@ RANK_OF_ROOM = {
     "errors": 0,
     "units": 0,
     "stats": 0,
+    "texts": 0,
     "estimates": 0,
     "progress": 0,
     "host": 0,
@@ -38,12 +39,15 @@ RANK_OF_ROOM = {
     "flops": 3,
     "energy": 3,
     "machine": 3,
+    "traces": 3,
+    "viewer": 3,
     "quality": 3,
     "measure": 4,
     "models": 4,
     "output": 5,
     "tasks": 4,
     "profiling": 5,
+    "boards": 5,
     "sweeping": 6,
     "cli": 7,
     "__main__": 8,
@@ -66,8 +70,25 @@ LAZY_EXCEPTIONS = {  # a record shows itself, and a cell reads its profile, by a
 
 HEAVY = frozenset({"torch", "transformers", "datasets"})
 FORBIDDEN_IN_ROOM = {
-    **dict.fromkeys(("errors", "units", "stats", "estimates", "host", "names", "records"), HEAVY | {"numpy", "pandas"}),
-    **dict.fromkeys(("views", "report", "store", "ledger", "attribute", "analysis", "diff", "quality"), HEAVY),
+    **dict.fromkeys(
+        ("errors", "units", "stats", "texts", "estimates", "host", "names", "records"), HEAVY | {"numpy", "pandas"}
+    ),
+    **dict.fromkeys(
+        (
+            "views",
+            "report",
+            "store",
+            "ledger",
+            "attribute",
+            "analysis",
+            "diff",
+            "quality",
+            "traces",
+            "viewer",
+            "boards",
+        ),
+        HEAVY,
+    ),
 }
 PRINTING_ROOMS = {"cli", "__main__"}
 PRINTS_OR_EXITS = {"print", "input", "exit", "quit", "sys.exit", "SystemExit", "logging.basicConfig"}

@@ -22,6 +22,7 @@ from layerprof.cli.doctor import doctor
 from layerprof.cli.profile import profile
 from layerprof.cli.report import report
 from layerprof.cli.sweep import sweep
+from layerprof.cli.tensorboard import tensorboard
 from layerprof.cli.worker import worker
 from layerprof.errors import LayerprofError
 
@@ -48,6 +49,7 @@ app.command()(profile)
 app.command()(sweep)
 app.command()(worker)
 app.command()(report)
+app.command()(tensorboard)
 app.command()(doctor)
 
 

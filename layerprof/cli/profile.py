@@ -22,7 +22,9 @@ from layerprof.cli.base import (
     console,
     is_progress_shown,
     require_place,
+    say_boards,
     say_saved,
+    write_boards,
 )
 from layerprof.errors import InputError, MeasurementError
 from layerprof.output import save
@@ -73,6 +75,9 @@ Carbon = Annotated[
 Warmup = Annotated[int | None, typer.Option(help="Steps before measuring.", show_default="until steady")]
 Repeats = Annotated[int | None, typer.Option(help="Measured steps of each pass.", show_default="until steady")]
 Depth = Annotated[int | None, typer.Option(min=0, help="Levels of the tree to print.", show_default="all")]
+Trace = Annotated[
+    bool, typer.Option("--trace", help="Leave traces and TensorBoard's files in --out too; needs the ops pass.")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for profile.json, .md, .html, .csv and roofline.png.")]
 
 
@@ -111,6 +116,7 @@ def profile(
     source: Source = None,
     depth: Depth = None,
     out: Out = None,
+    trace: Trace = False,
     progress: ShowsProgress = None,
     traceback: Traceback = False,
 ) -> int:
@@ -123,6 +129,8 @@ def profile(
     data = {"dataset": task, "source": source}
     loading = {"device": device, "dtype": dtype, "weights": weights, "seed": seed}
     steps = {"warmup": warmup, "repeats": repeats}
+    if trace:
+        _require_traceable(out, passes)
     if out is not None:
         require_place(out, (*_FILES, _TIMELINE_FILE, _ROOFLINE_FILE, _PARTIAL_FILE))
     request = _Request(
@@ -139,7 +147,7 @@ def profile(
         record = _measured(request)
     except MeasurementError as error:
         return _give_up(error, depth=depth, out=out)
-    return _finish(record, depth=depth, out=out)
+    return _finish(record, depth=depth, out=out, boards=out if trace else None)
 
 
 def _settings(model: str, values: Mapping[str, AxisValue]) -> Settings:
@@ -218,12 +226,23 @@ def _give_up(error: MeasurementError, *, depth: int | None, out: Path | None) ->
     return INTERRUPTED
 
 
-def _finish(record: Profile, *, depth: int | None, out: Path | None) -> int:
+def _require_traceable(out: Path | None, passes: str) -> None:
+    if out is None:
+        raise InputError("--trace leaves files and there is no folder for them; add --out FOLDER")
+    if "ops" not in (name.strip() for name in passes.split(",")):
+        raise InputError(f"--trace shows what the ops pass records and --passes is {passes}; add ops to it")
+
+
+def _finish(record: Profile, *, depth: int | None, out: Path | None, boards: Path | None) -> int:
     """Saves, then shows: what was measured is safe before anything is printed."""
     saved = [] if out is None else _saved(record, out)
+    if boards is not None:
+        write_boards(record, boards)
     print_record(record, console(), max_depth=depth)
     if out is not None:
         say_saved(out, saved)
+    if boards is not None:
+        say_boards(boards)
     failed = [check for check in record.checks if not check.ok]
     for check in failed:
         complain(f"{check.name}: {check.detail}", kind="check failed")

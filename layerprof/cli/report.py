@@ -18,10 +18,13 @@ from layerprof.records import CellRecord, FlopReport, Profile, SweepRecord
 from layerprof.report import render
 from layerprof.report.text import print_record
 from layerprof.store import write_text
+from layerprof.traces import is_trace, load_trace
 
 _PROFILE_FILE = "profile.json"
 
-Source = Annotated[Path, typer.Argument(metavar="PATH", help="A folder with a sweep or a profile, or a .json file.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="PATH", help="A folder with a sweep or a profile, a .json file, or a torch trace.")
+]
 FormatName = Annotated[
     Literal["text", "markdown", "html", "csv", "json", "raw"],
     typer.Option("--format", help="Of the report; json and raw are of sweeps alone."),
@@ -75,6 +78,8 @@ def _place_of(source: Path) -> Path:
 
 def _record(source: Path) -> Profile | SweepRecord | FlopReport:
     has_sweep = (source / SWEEP_FILE).is_file()
+    if source.is_file() and is_trace(source):
+        return load_trace(source)
     record = load(source / _PROFILE_FILE if source.is_dir() and not has_sweep else source)
     if isinstance(record, CellRecord):
         raise InputError(f"{source} is a single cell; give its .profile.json, or the sweep's folder")

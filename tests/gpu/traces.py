@@ -63,7 +63,7 @@ def load_trace(path: Path) -> OpEvents:
         launches=table(Launches, "launches"),
         device=table(DeviceEvents, "device"),
         boundaries=table(Boundaries, "boundaries"),
-        **{name: columns[name] for name in _COLUMNS},
+        **{name: columns[name] for name in _COLUMNS},  # type: ignore[arg-type]  # only those of columns
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from layerprof.cli.base.files import write_sweep_files
+from layerprof.cli.base.files import BOARDS, write_boards, write_sweep_files
 from layerprof.cli.base.outcomes import BAD_INPUT, CHECK_FAILED, DONE, INTERRUPTED, TERMINATED, exit_status
 from layerprof.errors import InputError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAD_INPUT",
+    "BOARDS",
     "CHECK_FAILED",
     "DONE",
     "GOES_ON",
@@ -37,8 +39,10 @@ __all__ = [
     "is_told",
     "keep_what_is_done",
     "require_place",
+    "say_boards",
     "say_saved",
     "show_sweep",
+    "write_boards",
     "write_sweep_files",
 ]
 
@@ -110,6 +114,11 @@ def require_place(folder: Path, names: Sequence[str]) -> None:
 def say_saved(folder: Path, paths: Sequence[Path]) -> None:
     """Names the files that were written."""
     print(f"\nSaved in {folder}: {', '.join(path.name for path in paths)}")
+
+
+def say_boards(folder: Path) -> None:
+    """Names the folder of TensorBoard's files, and how to look at them."""
+    print(f"TensorBoard: {folder / BOARDS}; look with: layerprof tensorboard --logdir {shlex.quote(str(folder))}")
 
 
 def show_sweep(record: SweepRecord, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The files that a sweep leaves in its folder: tables, and plots, which are never those of another run."""
+"""The files that a command leaves in a folder: tables, plots that are never those of another run, TensorBoard's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, cast
 from layerprof.errors import InputError
 
 if TYPE_CHECKING:
-    from layerprof.records import SweepRecord
+    from layerprof.records import Profile, SweepRecord
+
+BOARDS = "tensorboard"  # the folder of TensorBoard's files, in that of a profile or a sweep
 
 FIGURES = (  # the names of all figures that a sweep may have, as they are known without matplotlib
     *("latency_energy_plot", "optimization_ratios", "quality_by_image_size", "quality_by_length", "stages_by_batch"),
@@ -41,6 +43,21 @@ def write_sweep_files(record: SweepRecord, folder: Path) -> list[Path]:
     plots = _write_plots(record, folder)
     _remove_stale(folder, kept={path.name for path in plots})
     return [*tables, *plots]
+
+
+def write_boards(record: Profile | SweepRecord, folder: Path, *, is_progress_shown: bool = False) -> Path:
+    """The record as runs of TensorBoard, in a folder of their own in the given one; gives that folder.
+
+    Raises:
+        InputError: when the folder cannot be written.
+    """
+    from layerprof.boards import export_tensorboard
+    from layerprof.records import Profile
+
+    boards = folder / BOARDS
+    place = boards / "profile" if isinstance(record, Profile) else boards
+    export_tensorboard(record, place, progress=is_progress_shown)
+    return boards
 
 
 def _write_plots(record: SweepRecord, folder: Path) -> list[Path]:

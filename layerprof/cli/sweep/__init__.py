@@ -13,9 +13,12 @@ from layerprof.cli.base import (
     ShowsProgress,
     Traceback,
     exit_status,
+    is_progress_shown,
     is_told,
     keep_what_is_done,
+    say_boards,
     show_sweep,
+    write_boards,
 )
 from layerprof.cli.sweep.plans import plan_named
 from layerprof.ledger import SWEEP_FILE
@@ -81,7 +84,7 @@ ExecutorName = Annotated[
 Rounds = Annotated[int | None, typer.Option(help="Runs a cell, each in a fresh process.", show_default="3")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds that a run may take.", show_default="3600")]
 Quick = Annotated[bool, typer.Option("--quick", help="One run a cell and short windows: for a look, marked as such.")]
-Trace = Annotated[bool, typer.Option("--trace", help="Keep a timeline of every run beside its layers.")]
+Trace = Annotated[bool, typer.Option("--trace", help="Keep a timeline of every run, and leave TensorBoard's files.")]
 Resume = Annotated[bool, typer.Option(help="Leave runs that are done in the folder as they are.")]
 
 
@@ -122,6 +125,9 @@ def sweep(
         anew = _GOES_ON_ANEW if _begun_at_ns(out) != before else _NOT_BEGUN_ANEW
         return keep_what_is_done(out, interrupt, advice=GOES_ON if resume else anew)
     show_sweep(record, out)
+    if any(cell.axes.get("trace") for cell in record.cells):
+        write_boards(record, out, is_progress_shown=is_progress_shown(progress))
+        say_boards(out)
     return exit_status(record)
 
 

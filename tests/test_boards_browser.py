@@ -19,6 +19,8 @@ pytestmark = [
 ]
 
 FC1 = "vision_model.encoder.layers.0.mlp.fc1"
+_ROWS = """() => Object.fromEntries(Object.values(document.getElementById('trace-viewer').model.processes).map(
+    process => [process.name, Object.values(process.threads).map(thread => thread.name)]))"""
 ABOVE_FC1 = (
     *("vision_model", "vision_model.encoder", "vision_model.encoder.layers.0"),
     "vision_model.encoder.layers.0.mlp",
@@ -76,8 +78,12 @@ def test_a_profile_has_the_other_pages_of_the_plugin(viewer: Viewer, view: str, 
 def test_a_profile_has_its_trace_with_the_rows_of_layers(viewer: Viewer) -> None:
     page = viewer.show("blip2", "Trace")
 
-    frame = page.frame_locator("iframe")
-    frame.locator("tr-ui-timeline-view").wait_for(timeout=WAIT_MS)
+    page.frame_locator("iframe").locator("tr-ui-timeline-view").wait_for(timeout=WAIT_MS)
+    frame = next(frame for frame in page.frames if "trace_embedding" in frame.url)
+    frame.wait_for_function("() => (document.getElementById('trace-viewer')?.model?.processes ?? 0) !== 0")
+    rows = frame.evaluate(_ROWS)
+    assert {"host", "layers"} <= set(rows)
+    assert {"steps", "phases", "depth 0", "depth 5"} <= set(rows["layers"])
     viewer.keep("blip2-trace")
 
 

@@ -78,6 +78,34 @@ def test_a_trace_that_could_not_be_left_is_refused_before_anything_runs(
     assert not (subject / "made").exists()
 
 
+def test_a_place_for_traces_that_is_no_folder_is_refused_before_anything_runs(
+    subject: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (subject / "made").mkdir()
+    (subject / "made" / "tensorboard").write_text("")
+
+    status = main(["profile", "small_net:build", "--trace", "--out", "made"])
+
+    assert status == 2
+    assert "choose another --out" in capsys.readouterr().err
+    assert not (subject / "made" / "profile.json").exists()
+
+
+def test_a_trace_that_cannot_be_left_costs_neither_the_profile_nor_its_table(
+    subject: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (subject / "made" / "tensorboard").mkdir(parents=True)
+    (subject / "made" / "tensorboard" / "profile").write_text("")
+
+    status = main(["profile", "small_net:build", "--repeats", "2", "--trace", "--out", "made"])
+
+    shown = capsys.readouterr()
+    assert status == 2
+    assert shown.err.count("\n") == 1
+    assert "(unattributed)" in shown.out
+    assert (subject / "made" / "profile.json").exists()
+
+
 @pytest.mark.slow
 def test_a_sweep_with_traces_leaves_a_run_a_cell_and_can_go_on(
     subject: Path, capsys: pytest.CaptureFixture[str]

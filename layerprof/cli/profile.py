@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layerprof.cli.base import (
+    BOARDS,
     CHECK_FAILED,
     DONE,
     INTERRUPTED,
@@ -231,17 +233,19 @@ def _require_traceable(out: Path | None, passes: str) -> None:
         raise InputError("--trace leaves files and there is no folder for them; add --out FOLDER")
     if "ops" not in (name.strip() for name in passes.split(",")):
         raise InputError(f"--trace shows what the ops pass records and --passes is {passes}; add ops to it")
+    if (out / BOARDS).exists() and not (out / BOARDS).is_dir():
+        raise InputError(f"--trace writes into {out / BOARDS}, which is no folder; choose another --out")
 
 
 def _finish(record: Profile, *, depth: int | None, out: Path | None, boards: Path | None) -> int:
     """Saves, then shows: what was measured is safe before anything is printed."""
     saved = [] if out is None else _saved(record, out)
-    if boards is not None:
-        write_boards(record, boards)
     print_record(record, console(), max_depth=depth)
     if out is not None:
         say_saved(out, saved)
-    if boards is not None:
+    if boards is not None:  # last: it can be made again of what is saved
+        sys.stdout.flush()
+        write_boards(record, boards)
         say_boards(boards)
     failed = [check for check in record.checks if not check.ok]
     for check in failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -23,6 +24,7 @@ from layerprof.viewer.plugin.static_files import charts_script, charts_style, we
 
 if TYPE_CHECKING:
     from tensorboard.plugins.base_plugin import TBContext
+    from torch_tb_profiler.run import Run
 
 __all__ = ["OfflineProfilerPlugin"]
 
@@ -38,6 +40,8 @@ class OfflineProfilerPlugin(TorchProfilerPlugin):  # type: ignore[misc]  # the p
     Its pages come with a content security policy that allows this server alone, so that a name in a trace can
     neither run as a script nor load anything.
     """
+
+    _runs: OrderedDict[str, Run]
 
     def __init__(self, context: TBContext) -> None:
         self._slots = threading.BoundedSemaphore(max(os.cpu_count() or 1, 2))  # the monitor starts at once
@@ -87,11 +91,16 @@ class OfflineProfilerPlugin(TorchProfilerPlugin):  # type: ignore[misc]  # the p
             with self._slots:
                 run = MendedLoader(self._get_run_name(run_dir), run_dir, self._cache).load()
             if run.profiles:
-                self._queue.put(run)
+                self._add(run)  # at once: by the installed one's queue it is there only after "loading" is over
         except Exception as error:  # of whatever kind: one folder does not take the others along
             _logger.warning("layerprof: note: no trace in %s is shown: %s", run_dir, error)
         finally:
             self._forget_thread()
+
+    def _add(self, run: Run) -> None:
+        with self._runs_lock:
+            known = {**self._runs, run.name: run}
+            self._runs = OrderedDict((name, known[name]) for name in sorted(known))
 
     def _forget_thread(self) -> None:
         with self._load_lock, suppress(ValueError):

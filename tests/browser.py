@@ -27,6 +27,7 @@ _ARGUMENTS = (
 )
 _HERE = ("127.0.0.1", "localhost", "")
 WIDTH, HEIGHT = 1440, 1000  # pixels
+WAIT_MS = 90_000  # pages take two seconds on a machine with nothing else to do, and half a minute on a busy one
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +58,7 @@ def offline_page() -> Iterator[tuple[Page, Complaints]]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.set_default_timeout(WAIT_MS)
         complaints = Complaints()
         _listen(page, complaints)
         try:

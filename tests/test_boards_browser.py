@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from browser import offline_page
 from reference_sweeps import reference_sweep
-from viewer_pages import WAIT_MS, Viewer, expect_text
+from viewer_pages import Viewer, expect_text
 from viewer_servers import Served, serving
 
 import layerprof as lp
@@ -50,13 +50,13 @@ def viewer(served: Served) -> Iterator[Viewer]:
 def test_the_modules_of_blip2_have_their_paths(viewer: Viewer) -> None:
     page = viewer.show("blip2", "Module")
     rows = page.locator(".ant-table-tbody tr")
-    rows.first.wait_for(timeout=WAIT_MS)
+    rows.first.wait_for()
 
     for path in ("Blip2ForConditionalGeneration", *ABOVE_FC1):
         row = rows.filter(has=page.locator(f"td:text-is('{path}')"))
-        row.locator("button[aria-label='Expand row']").click(timeout=WAIT_MS)
+        row.locator("button[aria-label='Expand row']").click()
 
-    rows.filter(has=page.locator(f"td:text-is('{FC1}')")).wait_for(timeout=WAIT_MS)
+    rows.filter(has=page.locator(f"td:text-is('{FC1}')")).wait_for()
     viewer.keep("blip2-module")
     names = page.locator(".ant-table-tbody tr td:first-child").all_inner_texts()
     shown = [name.strip() for name in names if name.strip()]
@@ -78,7 +78,7 @@ def test_a_profile_has_the_other_pages_of_the_plugin(viewer: Viewer, view: str, 
 def test_a_profile_has_its_trace_with_the_rows_of_layers(viewer: Viewer) -> None:
     page = viewer.show("blip2", "Trace")
 
-    page.frame_locator("iframe").locator("tr-ui-timeline-view").wait_for(timeout=WAIT_MS)
+    page.frame_locator("iframe").locator("tr-ui-timeline-view").wait_for()
     frame = next(frame for frame in page.frames if "trace_embedding" in frame.url)
     frame.wait_for_function("() => (document.getElementById('trace-viewer')?.model?.processes ?? 0) !== 0")
     rows = frame.evaluate(_ROWS)
@@ -94,7 +94,7 @@ def test_a_sweep_is_a_table_of_hyperparameters(viewer: Viewer) -> None:
         expect_text(page, text)
     viewer.keep("sweep-hparams")
     page.get_by_text("PARALLEL COORDINATES VIEW").click()
-    page.locator("tf-hparams-parallel-coords-view svg").first.wait_for(timeout=WAIT_MS)
+    page.locator("tf-hparams-parallel-coords-view svg").first.wait_for()
     viewer.keep("sweep-parallel-coordinates")
 
 
@@ -102,7 +102,6 @@ def test_a_sweep_is_a_table_of_hyperparameters(viewer: Viewer) -> None:
     ("tab", "texts"),
     [
         ("scalars", ("batch: by batch_size", "accuracy")),
-        ("custom_scalars&regexInput=blip2", ("by layer", "time by layer (s)")),  # of many runs it takes half a minute
         ("text", ("settings", "flash_attention_2_parts")),
         ("images", ("sweep/report",)),
         ("timeseries", ("Pinned",)),
@@ -114,3 +113,14 @@ def test_records_are_on_tensorboards_own_pages(viewer: Viewer, tab: str, texts: 
     for text in texts:
         expect_text(page, text)
     viewer.keep(f"records-{tab.partition('&')[0]}")
+
+
+def test_the_layers_of_a_profile_are_charts_behind_the_first_ones(viewer: Viewer) -> None:
+    page = viewer.tab("custom_scalars")
+    expect_text(page, "time of each step (s)")
+    assert page.get_by_text("time by layer (s)").count() == 0  # drawn when it is asked for
+
+    page.locator("tf-category-paginated-view").filter(has_text="by layer").locator("button.heading").click()
+
+    expect_text(page, "time by layer (s)")
+    viewer.keep("records-custom_scalars")

@@ -176,6 +176,7 @@ def test_the_layout_shows_tags_that_are_there(tmp_path: Path) -> None:
     assert found.layout is not None
     charts = [chart for category in found.layout.category for chart in category.chart]
     assert [category.title for category in found.layout.category] == ["step by step", "by layer"]
+    assert [category.closed for category in found.layout.category] == [False, True]  # open ones are drawn at once
     for chart in charts:
         assert any(re.match(pattern, tag) for pattern in chart.multiline.tag for tag in found.scalars)
     assert "device time by layer (s)" not in [chart.title for chart in charts]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser import offline_page
-from viewer_pages import WAIT_MS, Viewer, expect_text
+from viewer_pages import Viewer, expect_text
 from viewer_servers import Served, copy_of_cuda_trace, module_events, serving, write_trace
 
 from layerprof.boards.base import EVENT_FILE, event_file, scalars
@@ -59,7 +59,7 @@ def test_the_overview_shows_steps_and_shares(viewer: Viewer) -> None:
 
 def test_the_parts_of_a_step_are_all_in_sight_and_steps_apart(viewer: Viewer) -> None:
     page = viewer.show("cuda", "Overview")
-    page.locator("rect.lp-bar").first.wait_for(timeout=WAIT_MS)
+    page.locator("rect.lp-bar").first.wait_for()
 
     box = page.locator(".lp-table-box")
     hidden = box.evaluate("box => box.scrollHeight - box.clientHeight")
@@ -74,7 +74,7 @@ def test_the_parts_of_a_step_are_all_in_sight_and_steps_apart(viewer: Viewer) ->
 
 def test_a_part_of_a_step_tells_its_time(viewer: Viewer) -> None:
     page = viewer.show("cuda", "Overview")
-    page.locator("rect.lp-bar").first.wait_for(timeout=WAIT_MS)
+    page.locator("rect.lp-bar").first.wait_for()
 
     page.locator("rect.lp-bar").first.hover()
 
@@ -88,7 +88,7 @@ def test_the_operators_have_device_times(viewer: Viewer) -> None:
 
     expect_text(page, "Device Self Time (us)")
     row = page.locator("tr", has_text="aten::addmm").first
-    row.wait_for(timeout=WAIT_MS)
+    row.wait_for()
     page.locator(".lp-pie").first.locator(".lp-entry").first.hover()
     expect_text(page.locator(".lp-tip"), "aten::addmm")
     viewer.keep("operator")
@@ -109,8 +109,8 @@ def test_the_trace_is_drawn(viewer: Viewer) -> None:
     page = viewer.show("named", "Trace")
 
     frame = page.frame_locator("iframe")
-    frame.locator("tr-ui-timeline-view").wait_for(timeout=WAIT_MS)
-    frame.locator(".process-track-header, tr-ui-b-heading").first.wait_for(timeout=WAIT_MS)
+    frame.locator("tr-ui-timeline-view").wait_for()
+    frame.locator(".process-track-header, tr-ui-b-heading").first.wait_for()
     viewer.keep("trace")
 
 
@@ -140,22 +140,22 @@ def test_the_memory_curve_can_be_zoomed_and_reset(viewer: Viewer) -> None:
 def test_a_row_of_memory_marks_its_points(viewer: Viewer) -> None:
     page = viewer.show("named", "Memory")
     row = page.locator("tbody tr", has_text=f"op of {FC1}").first
-    row.wait_for(timeout=WAIT_MS)
+    row.wait_for()
     viewer.keep("memory")
     curves = page.locator(".lp-legend").first.locator(".lp-entry").all_inner_texts()
 
     row.hover()
 
-    page.locator("circle.lp-chosen").first.wait_for(state="attached", timeout=WAIT_MS)
+    page.locator("circle.lp-chosen").first.wait_for(state="attached")
     assert curves == ["Allocated (MB)"]  # what is reserved is not known of a CPU
 
 
 def test_the_modules_have_qualified_names(viewer: Viewer) -> None:
     page = viewer.show("named", "Module")
-    page.locator("button[aria-label='Expand row']").first.click(timeout=WAIT_MS)
+    page.locator("button[aria-label='Expand row']").first.click()
 
     expect_text(page.locator("table"), FC1)
-    page.locator("canvas.lp-canvas").wait_for(timeout=WAIT_MS)
+    page.locator("canvas.lp-canvas").wait_for()
     viewer.keep("module")
     assert "rows" in (page.locator("canvas.lp-canvas").get_attribute("aria-label") or "")
 
@@ -163,7 +163,7 @@ def test_the_modules_have_qualified_names(viewer: Viewer) -> None:
 def test_spans_tell_their_names_and_can_be_zoomed(viewer: Viewer) -> None:
     page = viewer.show("named", "Module")
     canvas = page.locator("canvas.lp-canvas")
-    canvas.wait_for(timeout=WAIT_MS)
+    canvas.wait_for()
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
@@ -192,7 +192,7 @@ def test_two_runs_are_compared(viewer: Viewer) -> None:
     page.get_by_text("DIFF").click()
     for menu, name in enumerate(("named", "w", "1", "other", "w", "1")):
         viewer.choose(menu, name)
-    page.locator("rect.lp-bar").first.wait_for(timeout=WAIT_MS)
+    page.locator("rect.lp-bar").first.wait_for()
     viewer.keep("diff")
 
     assert page.locator(".lp-frame").count() == 2  # durations side by side, and what they differ by
@@ -201,7 +201,7 @@ def test_two_runs_are_compared(viewer: Viewer) -> None:
 def test_a_trace_of_a_whole_forward_is_drawn(viewer: Viewer) -> None:
     page = viewer.show("large", "Module")
 
-    page.locator("canvas.lp-canvas").wait_for(timeout=WAIT_MS)
+    page.locator("canvas.lp-canvas").wait_for()
     viewer.keep("large-module")
     assert f"{MANY * 27 + 3} spans" in (page.locator("canvas.lp-canvas").get_attribute("aria-label") or "")
 
@@ -225,7 +225,7 @@ def test_scalars_are_drawn_as_they_are(viewer: Viewer) -> None:
 
     page = viewer.tab("scalars")
     box = page.locator("#outlier-checkbox, paper-checkbox:has-text('Ignore outliers')").first
-    box.wait_for(timeout=WAIT_MS)
+    box.wait_for()
     viewer.keep("scalars")
     assert box.get_attribute("aria-checked") == "false"
     assert page.locator("tf-smoothing-input input").first.input_value() == "0"

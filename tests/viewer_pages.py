@@ -16,7 +16,6 @@ from viewer_servers import Served
 if TYPE_CHECKING:
     from playwright.sync_api import Frame, Locator, Page
 
-WAIT_MS = 20_000
 _TO_BE_DRAWN_MS = 1_000
 PLUGIN_PAGE = "/data/plugin/pytorch_profiler/index.html"
 
@@ -39,12 +38,12 @@ class Viewer:
     def choose(self, menu: int, name: str) -> None:
         """Takes one entry of a menu at the side."""
         box = self.page.locator("div[role=button][aria-haspopup=listbox]").nth(menu)
-        box.wait_for(timeout=WAIT_MS)
+        box.wait_for()
         if box.inner_text().strip() == name:
             return
         box.click()
         self.page.locator("li[role=option]").filter(has_text=re.compile(f"^{re.escape(name)}$")).click()
-        self.page.locator("li[role=option]").first.wait_for(state="detached", timeout=WAIT_MS)
+        self.page.locator("li[role=option]").first.wait_for(state="detached")
 
     def tab(self, name: str) -> Page:
         """A page of TensorBoard itself, by the end of its address."""
@@ -61,4 +60,4 @@ class Viewer:
 
 
 def expect_text(place: Page | Frame | Locator, text: str) -> None:
-    place.get_by_text(text).first.wait_for(timeout=WAIT_MS)
+    place.get_by_text(text).first.wait_for()

@@ -17,7 +17,7 @@ from typing import Any
 from layerprof.viewer import serve
 
 CUDA_TRACE = Path(__file__).parent / "data" / "cuda.pt.trace.json.gz"
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 _POLL_S = 0.05
 _STEP_US = 1_000
 _BLOCK_BYTES = 4 * 2**20

@@ -6,6 +6,7 @@ file ──content──▶ events ──▶ columns ──▶ steps ──▶ c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from layerprof.attribute import OpsPass, Phase, RawTrace, attribute
@@ -15,6 +16,7 @@ from layerprof.traces.base import usable_path
 from layerprof.traces.reading.backward import read_backward
 from layerprof.traces.reading.calls import nested_calls
 from layerprof.traces.reading.columns import read_events
+from layerprof.traces.reading.compiled import is_compiled, notes_on_compiled, unseen_in
 from layerprof.traces.reading.facts import environment_of, model_of, notes_on_trace, train_of, with_reasons
 from layerprof.traces.reading.files import is_trace, read_content
 from layerprof.traces.reading.layers import head_of, read_layers
@@ -53,19 +55,21 @@ def load_trace(path: str | Path) -> Profile:
     events = within_steps(events, steps, is_step(events))
     calls = read_layers(events, steps, nested_calls(events.frames, steps), head, source=source)
     backward = read_backward(events, calls, steps, head)
+    unseen = unseen_in(head, calls)
     raw = RawTrace(
         spec=ProfileSpec(
             model=model_of(head, source),
             model_type=calls.layers[0].type_name,
             passes=("time", "ops"),
             train=train_of(head, events),
+            is_compiled=is_compiled(head, events),
         ),
         environment=environment_of(content, head, events),
         layers=calls.layers,
         phases=tuple(Phase(name=name) for name in backward.marks.names),
         has_device=bool(events.activities.name.size),
-        time=timed(events.ops, calls, steps, backward),
-        ops=OpsPass(events=recorded(events, calls, steps, backward)),
-        notes=tuple(notes_on_trace(content, head, events, calls, steps)),
+        time=replace(timed(events.ops, calls, steps, backward), unseen=unseen),
+        ops=OpsPass(events=recorded(events, calls, steps, backward), unseen=unseen),
+        notes=(*notes_on_trace(content, head, events, calls, steps), *notes_on_compiled(head, events, unseen)),
     )
     return with_reasons(attribute(raw))

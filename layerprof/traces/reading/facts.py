@@ -8,9 +8,7 @@ from pathlib import Path
 
 from layerprof.records import Environment, FrozenMapping, Note, Profile
 from layerprof.traces.base import HEADER_KEY
-from layerprof.traces.reading.base import Calls, Content, Events, Json, Steps
-
-UNKNOWN = "unknown"
+from layerprof.traces.reading.base import UNKNOWN, Calls, Content, Events, Json, Steps
 
 _FLAGS = ("with_stack", "with_modules", "record_shapes", "profile_memory", "with_flops")
 _VERSIONS = ("cuda_runtime_version", "cuda_driver_version", "hip_runtime_version", "hip_driver_version")

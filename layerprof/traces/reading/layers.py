@@ -2,9 +2,11 @@
 
     nn.Module: Net_0 > nn.Module: Sequential_0 > nn.Module: Linear_1        calls, as torch records them
     ""                 "Sequential_0"            "Sequential_0.Linear_1"    paths, by each module's first call
+    nn.Module: Net   > nn.Module: layers.0   > nn.Module: layers.0.fc1      calls by paths, of which no class is known
 
-torch numbers modules within their class, so a name is a module's identity. The module around all others is the root;
-where there are several such, the root is none of them and is not called.
+torch numbers modules within their class, so a name is a module's identity. Where a name has no such number, the names
+are paths. The module around all others is the root; where there are several such, the root is none of them and is not
+called.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy as np
 from layerprof.errors import RecordError
 from layerprof.records import OTHER_STAGE, Kind, LayerInfo, kind_of_class
 from layerprof.traces.base import HEADER_KEY, MODULE_PREFIX, SCHEMA
-from layerprof.traces.reading.base import NONE, Calls, Content, Events, Json, NestedCalls, Steps, ThreadCalls
+from layerprof.traces.reading.base import NONE, UNKNOWN, Calls, Content, Events, Json, NestedCalls, Steps, ThreadCalls
 
 if TYPE_CHECKING:
     from layerprof.attribute import IntArray
@@ -102,27 +104,34 @@ def _named(events: Events, nested: NestedCalls) -> Calls:
     for name, caller in zip(names, nested.caller.tolist(), strict=True):
         above.setdefault(name, None if caller == NONE else names[caller])
     tops = [name for name, around in above.items() if around is None]
-    paths = _paths(above, root=tops[0] if len(tops) == 1 else None)
-    layers = [_layer(path, _type_of(name), kind=kind_of_class(_type_of(name))) for name, path in paths.items()]
+    are_paths = not all(map(_TORCH_NAME.fullmatch, above))
+    paths = _paths(above, root=tops[0] if len(tops) == 1 else None, are_paths=are_paths)
+    layers = [_named_layer(name, path, is_path=are_paths and path != "") for name, path in paths.items()]
     if len(tops) > 1:
         layers.insert(0, _layer("", "Trace", kind="other"))
     position = {name: place + (len(tops) > 1) for place, name in enumerate(paths)}
     return _calls(nested, np.asarray([position[name] for name in names], dtype=np.int64), tuple(layers))
 
 
-def _paths(above: Mapping[str, str | None], *, root: str | None) -> dict[str, str]:
+def _paths(above: Mapping[str, str | None], *, root: str | None, are_paths: bool) -> dict[str, str]:
     """A path of its own for each module, callers first."""
     paths: dict[str, str] = {}
-    taken: set[str] = set()
+    taken = {""}
     for name, around in above.items():
-        label = name.replace(".", "_") or "_"
-        start = paths[around] if around is not None else ""
+        start = paths[around] if around is not None and not are_paths else ""
+        label = (name if are_paths else name.replace(".", "_")) or "_"
         path = "" if name == root else f"{start}.{label}" if start else label
-        while path in taken:
+        while name != root and path in taken:
             path += "_"
         taken.add(path)
         paths[name] = path
     return paths
+
+
+def _named_layer(name: str, path: str, *, is_path: bool) -> LayerInfo:
+    """The layer of a module of which only the name is known: its path, or its numbered class."""
+    type_name = UNKNOWN if is_path else _type_of(name)
+    return _layer(path, type_name, kind="other" if is_path else kind_of_class(type_name))
 
 
 def _root_alone(steps: Steps) -> Calls:

@@ -14,6 +14,7 @@ from layerprof.traces.base import (
     MEMORY_NAME,
     MODULE_CATEGORY,
     PLUGIN_LAUNCH_CATEGORY,
+    STAND_IN_ARGUMENT,
 )
 from layerprof.traces.reading.base import ANNOTATION, Event, Json
 
@@ -48,6 +49,8 @@ def sorted_out(events: Iterable[Json]) -> tuple[dict[str, list[Event]], int]:
             continue
         if type(event.get("args")) is not dict:
             event["args"] = {}
+        if event["args"].get(STAND_IN_ARGUMENT) is True:
+            continue
         if _is_instant(event) if name == "memory" else _is_slice(event):
             if name != "phases" or _is_phase(event):
                 tables[name].append(event)

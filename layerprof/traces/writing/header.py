@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -10,6 +11,9 @@ from layerprof.records import Environment, LayerProfile, Note
 from layerprof.texts import inert
 from layerprof.traces.base import HEADER_KEY, SCHEMA
 from layerprof.traces.writing.base import Event, FlopRates, Scene
+
+_SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters, which UTF-8 does not have
+_IN_COMPILED = "no hook fires inside compiled code; profile the model before torch.compile for its layers' times"
 
 
 def header_of(scene: Scene, rates: FlopRates) -> Event:
@@ -29,7 +33,9 @@ def _known(scene: Scene, rates: FlopRates) -> Event:
         "version": __version__,
         "model": inert(profile.spec.model),
         "train": profile.spec.train,
+        "compiled": profile.spec.is_compiled,
         "layers": [_layer(layer) for layer in profile.layers],
+        "unseen": _unseen(scene),
         "phases": [inert(phase.name) for phase in profile.phases],
         "environment": _environment(profile.environment),
         "notes": [*map(_note, profile.notes), *_own_notes(scene, rates)],
@@ -37,9 +43,30 @@ def _known(scene: Scene, rates: FlopRates) -> Event:
 
 
 def _layer(layer: LayerProfile) -> list[object]:
-    """Path, class, kind, stage, aliases, parameters and their bytes."""
-    words = (layer.path, layer.type_name, layer.kind, layer.stage)
-    return [*map(inert, words), list(map(inert, layer.aliases)), layer.param_count, layer.param_bytes]
+    """Path, class, kind, stage, aliases, parameters, their bytes; paths as they are, which is how layers are found."""
+    words = map(inert, (layer.type_name, layer.kind, layer.stage))
+    return [_exact(layer.path), *words, list(map(_exact, layer.aliases)), layer.param_count, layer.param_bytes]
+
+
+def _exact(path: str) -> str:
+    """The path itself wherever a file can hold it."""
+    return path if path.isascii() or not _SURROGATES.search(path) else inert(path)
+
+
+def _unseen(scene: Scene) -> Event:
+    """Layers whose calls no hook saw: that they are in no row does not mean that they were not called."""
+    profile = scene.profile
+    scopes = [(note.scope, note.text) for note in profile.notes if _tells_unseen(note)]
+    if not scopes and not profile.spec.is_compiled:
+        return {"layers": [], "scopes": []}
+    seen = set(scene.tables.ranges["layer"].tolist())
+    places = [place for place, layer in enumerate(profile.layers) if layer.total_s is None and place not in seen]
+    scopes = scopes or [(profile.layers[place].path, _IN_COMPILED) for place in places]
+    return {"layers": places, "scopes": [[_exact(scope), inert(text)] for scope, text in scopes]}
+
+
+def _tells_unseen(note: Note) -> bool:
+    return note.code == "calls_unseen" and note.quantity == "total_s"
 
 
 def _environment(environment: Environment) -> Event:

@@ -16,6 +16,8 @@ UNLINKED = -2  # the id of what nothing can be linked to; linked is what has thi
 NS_PER_US = 1000
 ANNOTATION = "user_annotation"  # the category of ranges of the user's own
 
+UNKNOWN = "unknown"  # what a trace does not tell of a text that has to be there
+
 Json = Any  # what a JSON parser returns
 Content = Mapping[str, Json]
 Event = dict[str, Json]

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import offline_page
+from browser import page_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 _HOST = "127.0.0.1"
 _TO_BE_DRAWN_MS = 1_000
@@ -56,9 +56,9 @@ class Perfetto:
 
 
 @contextmanager
-def perfetto(trace: bytes) -> Iterator[Perfetto]:
-    """Perfetto with a trace; skips the test where Perfetto or a browser is missing."""
-    with _serving(_page_files(), trace) as url, offline_page() as (page, complaints):
+def perfetto(browser: Browser, trace: bytes) -> Iterator[Perfetto]:
+    """Perfetto with a trace; skips the test where Perfetto is missing."""
+    with _serving(_page_files(), trace) as url, page_of(browser) as (page, complaints):
         page.goto(url)
         page.wait_for_function(_READY)
         yield Perfetto(page, complaints.errors)

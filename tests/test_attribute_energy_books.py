@@ -181,7 +181,7 @@ def test_the_books_close(is_on_device: bool, powers: tuple[object, ...]) -> None
 times = st.floats(min_value=0.0, max_value=1.0).map(lambda value: round(value, 6))
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=25)
 @given(own_s=st.lists(times, min_size=9, max_size=9), left_s=times, phase_s=times, insitu_s=times)
 def test_the_books_close_whatever_the_times_are(
     own_s: list[float], left_s: float, phase_s: float, insitu_s: float

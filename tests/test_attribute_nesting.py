@@ -28,7 +28,7 @@ from layerprof.attribute.nesting import _match_by_stack, _match_clean
 Event = tuple[int, int]
 END_NS = 1000
 
-same_examples = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+same_examples = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def thread(*events: Event, is_step_thread: bool = True) -> ThreadEvents:

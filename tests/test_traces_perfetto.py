@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+from browser import offline_browser
 from perfetto_pages import Perfetto, perfetto
 from trace_profiles import Trace, cuda_profile, events_of, written
 
 import layerprof as lp
 from layerprof import models, tasks
 from layerprof.traces import trace_json
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = [
     pytest.mark.slow,
@@ -45,16 +50,22 @@ def blip2() -> lp.Profile:
     return lp.profile(model, inputs, passes=("time", "ops", "flops"), warmup=1, repeats=2)
 
 
-@pytest.fixture
-def of_blip2(blip2: lp.Profile) -> Iterator[Perfetto]:
-    with perfetto(trace_json(blip2, for_plugin=False)) as page:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with offline_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def of_blip2(browser: Browser, blip2: lp.Profile) -> Iterator[Perfetto]:
+    with perfetto(browser, trace_json(blip2, for_plugin=False)) as page:
         yield page
         assert page.errors == []
 
 
-@pytest.fixture
-def of_cuda() -> Iterator[Perfetto]:
-    with perfetto(trace_json(cuda_profile(), for_plugin=False)) as page:
+@pytest.fixture(scope="module")
+def of_cuda(browser: Browser) -> Iterator[Perfetto]:
+    with perfetto(browser, trace_json(cuda_profile(), for_plugin=False)) as page:
         yield page
         assert page.errors == []
 

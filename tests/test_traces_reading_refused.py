@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,43 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load_trace(tmp_path / "absent.json")
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read"):
+def test_a_folder_without_traces_is_refused_with_what_to_give(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    (tmp_path / "host.json").mkdir()
+
+    with pytest.raises(InputError, match=r"is a folder without traces.*; give a file that torch\.profiler"):
         load_trace(tmp_path)
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_folder_is_refused_with_the_name_of_its_newest_trace(tmp_path: Path, below: str) -> None:
+    (tmp_path / below).mkdir(exist_ok=True)
+    for age, name in enumerate(["new.json.gz", "old.pt.trace.json"]):
+        path = export_trace(cpu_profile(), tmp_path / below / name)
+        os.utime(path, ns=(10**18 - age, 10**18 - age))
+    (tmp_path / below / "newer.json").write_text('{"not": "a trace"}')
+
+    with pytest.raises(InputError, match=r"is a folder; give one of its traces, the newest of which is ") as caught:
+        load_trace(tmp_path)
+
+    assert str(caught.value).endswith(str(tmp_path / below / "new.json.gz"))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"traceEvents": [{"ph": "X", "name": "aten::a', "Unterminated string starting at line 1, column 38;"),
+        ('{"traceEvents": [{"ph": "X", "name": "a\\', "Unterminated string starting at line 1, column 38;"),
+        ('{"traceEvents": [{"ph": ', "Expecting value at line 1, column 25;"),
+    ],
+)
+def test_where_a_trace_is_cut_off_is_told_in_words(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "cut.json").write_text(content)
+
+    with pytest.raises(RecordError, match="is cut off") as caught:
+        load_trace(tmp_path / "cut.json")
+
+    assert told in str(caught.value)
 
 
 def test_a_saved_profile_is_refused_with_the_name_of_what_reads_it(tmp_path: Path) -> None:

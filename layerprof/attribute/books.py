@@ -240,8 +240,7 @@ def _has_more(part: int | None, whole: int | None) -> bool:
 def _tree_rows(profile: Profile) -> _Verdict:
     if profile.call_tree is None:
         return None
-    sums = {layer.path: _Sums() for layer in profile.layers}
-    _add_up(profile.call_tree, sums, above=frozenset())
+    sums = _added_up(profile.call_tree, [layer.path for layer in profile.layers])
     wrong = [layer.path for layer in profile.layers if not _agrees(layer, sums[layer.path])]
     return not wrong, f"{len(wrong)} rows differ from the call tree" + (f", first {wrong[0]!r}" if wrong else "")
 
@@ -256,17 +255,33 @@ class _Sums:
     flops: int = 0
 
 
-def _add_up(node: CallNode, sums: Mapping[str, _Sums], *, above: frozenset[str]) -> None:
-    """Adds a node and all below it; the top node that stands for the step's range is no call of the root."""
-    entry = _Sums() if node.is_range else sums.get(node.path, _Sums())
-    entry.self_s += _added(node.self_s)
-    entry.self_flops += node.self_flops or 0
-    if node.path not in above:
-        entry.total_s += _added(node.total_s)
-        entry.flops += node.flops or 0
-    inside = above if node.is_range else above | {node.path}
-    for child in node.children:
-        _add_up(child, sums, above=inside)
+def _added_up(top: CallNode, paths: Sequence[str]) -> Mapping[str, _Sums]:
+    """The sums of each layer; the top node that stands for the step's range is no call of the root.
+
+    Nodes wait on a stack, each to be entered and then to be left: no depth is too deep for a list.
+    """
+    sums = {path: _Sums() for path in paths}
+    is_open: Counter[str] = Counter()
+    waiting = [(top, True)]
+    while waiting:
+        node, is_entered = waiting.pop()
+        if not is_entered:
+            is_open[node.path] -= 1
+            continue
+        if not node.is_range:
+            _add(node, sums.get(node.path, _Sums()), is_outermost=not is_open[node.path])
+            is_open[node.path] += 1
+            waiting.append((node, False))
+        waiting.extend((child, True) for child in reversed(node.children))
+    return sums
+
+
+def _add(node: CallNode, sums: _Sums, *, is_outermost: bool) -> None:
+    sums.self_s += _added(node.self_s)
+    sums.self_flops += node.self_flops or 0
+    if is_outermost:
+        sums.total_s += _added(node.total_s)
+        sums.flops += node.flops or 0
 
 
 def _added(distribution: Distribution | None) -> float:

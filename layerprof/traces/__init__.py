@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layerprof.errors import InputError
+from layerprof.errors import InputError, RecordError
 from layerprof.records import CellRecord, Profile
 from layerprof.traces.base import SUFFIXES, is_for_plugin, usable_path
 
@@ -77,11 +77,16 @@ def _profile_of(record: Profile | CellRecord) -> Profile:
         return record
     if not isinstance(record, CellRecord):
         raise InputError(f"a trace is made of a profile or of a sweep's cell; found {type(record).__name__}")
+    from layerprof.store import why_no_timeline
+
     profile = record.profile
     if profile is None:
         raise InputError(
             f"cell {record.id} has no profile to make a trace of (it is {record.status}); run the sweep with --trace"
         )
+    reason = why_no_timeline(profile)
+    if reason is not None:
+        raise RecordError(f"no trace of cell {record.id}: {reason}")
     return profile
 
 

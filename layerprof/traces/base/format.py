@@ -38,6 +38,9 @@ LAYER_ARGUMENT = "layer"
 CALL_ARGUMENT = "call"
 """Likewise the number of the call; where a module's event has none, its Python id is that number."""
 
+STAND_IN_ARGUMENT = "not recorded"
+"""In TensorBoard's copy: marks what its plugin needs and nobody recorded, as an op around a launch made in none."""
+
 LAUNCH_CATEGORIES = ("cuda_runtime", "cuda_driver")
 PLUGIN_LAUNCH_CATEGORY = "runtime"
 """What torch-tb-profiler 0.4.3 knows launches by; of the others it drops them, and the device's time with them."""

@@ -60,7 +60,7 @@ def load_trace(path: str | Path) -> Profile:
         spec=ProfileSpec(
             model=model_of(head, source),
             model_type=calls.layers[0].type_name,
-            passes=("time", "ops"),
+            passes=("time", "ops") if steps.is_on_host else ("ops",),
             train=train_of(head, events),
             is_compiled=is_compiled(head, events),
         ),
@@ -68,7 +68,7 @@ def load_trace(path: str | Path) -> Profile:
         layers=calls.layers,
         phases=tuple(Phase(name=name) for name in backward.marks.names),
         has_device=bool(events.activities.name.size),
-        time=replace(timed(events.ops, calls, steps, backward), unseen=unseen),
+        time=replace(timed(events.ops, calls, steps, backward), unseen=unseen) if steps.is_on_host else None,
         ops=OpsPass(events=recorded(events, calls, steps, backward), unseen=unseen),
         notes=(*notes_on_trace(content, head, events, calls, steps), *notes_on_compiled(head, events, unseen)),
     )

@@ -21,6 +21,8 @@ _CODES = ("pass_not_asked", "no_bare_steps")
 _BARE = "a trace holds no step without a profiler; lp.profile measures it"
 _OTHER = "layerprof does not read it from a trace; lp.profile measures it"
 _NO_DEVICE = "the trace holds no kernel, copy or fill of a device; its time is host time"
+_NO_HOST = "the trace holds work of devices alone, nothing of the host; record it with ProfilerActivity.CPU as well"
+_HOST_TIMES = ("total_s", "self_s", "concurrent_s", "step_s", "unattributed_s")
 _PARAMETERS = "a trace does not tell parameters, and only layerprof's own those of layers; lp.profile counts them"
 _MODE = (
     "the trace does not tell train mode from eval mode; what is said of it goes by whether autograd numbered ops of "
@@ -75,16 +77,19 @@ def notes_on_trace(
     """What weakens the numbers of a trace."""
     flags = ", ".join(name for name in _FLAGS if content.get(name)) or "no options"
     who = "layerprof's ops pass" if HEADER_KEY in content else f"the profiler that made the trace ({flags})"
-    text = f"the times are those under {who}, which lengthens the host's"
-    yield Note(code="under_profiler", quantity="total_s", scope="*", text=text)
+    if steps.is_on_host:
+        text = f"the times are those under {who}, which lengthens the host's"
+        yield Note(code="under_profiler", quantity="total_s", scope="*", text=text)
     for quantity in ("param_count", "param_bytes"):
         yield Note(code=_NOT_IN_TRACE, quantity=quantity, scope="*", text=_PARAMETERS)
     if _told_train(head) is None:
         text = _MODE.format(did="did" if _has_gradients(events) else "did not")
         yield Note(code="mode_not_in_trace", quantity="train", scope="*", text=text)
     if steps.is_whole:
-        text = "the trace marks no steps (profiler.step()), so that all of it is one, on the thread with the most ops"
-        yield Note(code="no_steps", quantity="step_s", scope="step", text=text)
+        text = "the trace marks no steps (profiler.step()), so that all of it is one"
+        text += ", on the thread with the most ops" if steps.is_on_host else ""
+        quantity = "step_s" if steps.is_on_host else "device_total_s"
+        yield Note(code="no_steps", quantity=quantity, scope="step", text=text)
     if calls.is_root_alone:
         yield Note(code="no_modules", quantity="calls", scope="*", text=_ROOT_ALONE)
     if calls.mended:
@@ -105,7 +110,8 @@ def _reasoned(note: Note) -> Note:
         return replace(note, text=_NO_DEVICE)
     if note.code not in _CODES:
         return note
-    return replace(note, code=_NOT_IN_TRACE, text=_BARE if note.code == "no_bare_steps" else _OTHER)
+    reason = _NO_HOST if note.quantity in _HOST_TIMES else _OTHER
+    return replace(note, code=_NOT_IN_TRACE, text=_BARE if note.code == "no_bare_steps" else reason)
 
 
 def _told_train(head: Content | None) -> bool | None:

@@ -15,11 +15,13 @@ from pathlib import Path
 import orjson
 
 from layerprof.errors import InputError, RecordError
+from layerprof.store.files import where_in_json
 from layerprof.traces.base import (
     DEVICE_CATEGORIES,
     LAUNCH_CATEGORIES,
     MODULE_CATEGORY,
     PLUGIN_LAUNCH_CATEGORY,
+    SUFFIXES,
     usable_path,
 )
 from layerprof.traces.reading.base import Content, Json
@@ -32,6 +34,7 @@ MOST_UNPACKED_BYTES = 1 << 31
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 _HEAD_BYTES = 1 << 16
+_MOST_FILES_TRIED = 1000  # of a folder, the newest ones
 _KEYS = (b'"traceEvents"', b'"baseTimeNanoseconds"', b'"deviceProperties"')  # the first may come late
 _REMEDY = "give a file that torch.profiler's export_chrome_trace wrote"
 _CATEGORIES = frozenset(
@@ -93,6 +96,8 @@ def _unpacked(path: Path) -> bytes:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"there is no file {path}; {_REMEDY}") from error
+    except IsADirectoryError as error:
+        raise InputError(_folder_words(path)) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     if not content.startswith(_GZIP):
@@ -108,6 +113,24 @@ def _unpacked(path: Path) -> bytes:
             f"{path} unpacks to more than {MOST_UNPACKED_BYTES:,} bytes, too many to read; record fewer steps"
         )
     return unpacked
+
+
+def _folder_words(folder: Path) -> str:
+    """What to give in the place of a folder: the newest trace in it or right under it."""
+    found = [path for depth in ("", "*/") for suffix in SUFFIXES for path in folder.glob(f"{depth}*{suffix}")]
+    newest_first = sorted(found, key=_age_ns)[:_MOST_FILES_TRIED]
+    newest = next(filter(is_trace, newest_first), None)
+    if newest is None:
+        return f"{folder} is a folder without traces in it or right under it; {_REMEDY}"
+    return f"{folder} is a folder; give one of its traces, the newest of which is {newest}"
+
+
+def _age_ns(path: Path) -> int:
+    """How much older the file is than any other could be; one that is gone comes last."""
+    try:
+        return -path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _gunzipped(content: bytes, most_bytes: int) -> bytes | None:
@@ -153,8 +176,7 @@ def _mended(text: str, path: Path) -> Json:
         what = "is cut off" if is_cut else "is damaged"
         if f'"{EVENTS_KEY}"' not in text and not is_cut:
             raise InputError(f"{path} is not a trace: it is not JSON; {_REMEDY}") from error
-        where = f"{error.msg} at line {error.lineno}, column {error.colno}"
-        raise RecordError(f"{path} {what}: {where}; copy or export it again") from error
+        raise RecordError(f"{path} {what}: {where_in_json(error)}; copy or export it again") from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: {error}") from error
 

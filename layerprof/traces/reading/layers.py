@@ -46,7 +46,10 @@ def read_layers(events: Events, steps: Steps, nested: NestedCalls, head: Content
         RecordError: when layerprof's head is damaged, or a newer layerprof's.
     """
     if head is not None:
-        return _written(events, nested, _layers_of(head, source))
+        layers = _layers_of(head, source)
+        if not nested.frame.size and not steps.is_on_host:
+            return replace(_root_alone(steps), layers=layers)
+        return _written(events, nested, layers)
     return _named(events, nested) if nested.frame.size else _root_alone(steps)
 
 

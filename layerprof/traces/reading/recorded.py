@@ -13,6 +13,8 @@ from layerprof.traces.reading.base import UNLINKED, Activities, Backward, Calls,
 if TYPE_CHECKING:
     from layerprof.attribute import BoolArray, IntArray
 
+_ROOT = 1  # the id of the root's call, where there is no op that could have it
+
 _Table = TypeVar("_Table", Activities, Memory, Ops, Runtime)
 
 
@@ -48,8 +50,11 @@ def recorded(events: Events, calls: Calls, steps: Steps, backward: Backward) -> 
         calls: of layers.
         steps: of the trace.
         backward: the engine's work, and the phases.
+
+    Where nothing of the host was recorded, the root stands for everything that the devices did.
     """
     activities, memory = events.activities, events.memory
+    is_of_root = calls.is_root_alone and not steps.is_on_host
     return OpEvents(
         strings=events.strings,
         shapes=events.shapes,
@@ -62,7 +67,7 @@ def recorded(events: Events, calls: Calls, steps: Steps, backward: Backward) -> 
             start_ns=calls.start_ns,
             end_ns=calls.end_ns,
             thread=calls.thread,
-            correlation=np.full(calls.layer.size, UNLINKED, dtype=np.int64),
+            correlation=np.full(calls.layer.size, _ROOT if is_of_root else UNLINKED, dtype=np.int64),
         ),
         phase_step=backward.marks.step,
         phase=backward.marks.phase,
@@ -76,7 +81,7 @@ def recorded(events: Events, calls: Calls, steps: Steps, backward: Backward) -> 
             device=activities.device,
             stream=activities.stream,
             correlation=activities.correlation,
-            linked=np.maximum(activities.external, 0),
+            linked=np.full_like(activities.external, _ROOT) if is_of_root else np.maximum(activities.external, 0),
         ),
         boundaries=backward.boundaries,
         allocations=Allocations(**{column.name: getattr(memory, column.name) for column in fields(memory)}),

@@ -49,7 +49,10 @@ def is_step(events: Events) -> BoolArray:
 
 
 def _whole(events: Events, source: Path) -> Steps:
-    """From the first event to the last, on the thread with the most ops, or else the most calls of modules."""
+    """From the first event to the last, on the thread with the most ops, or else the most calls of modules.
+
+    Where nothing of the host was recorded it is on no thread, and its times are the device's alone.
+    """
     tables: tuple[Slices, ...] = (events.ops, events.frames, events.runtime)
     on_host = [table for table in tables if table.start_ns.size]
     spans = on_host or [table for table in (events.activities,) if table.start_ns.size]

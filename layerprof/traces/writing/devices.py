@@ -55,11 +55,11 @@ def _activities(scene: Scene, chosen: IntArray, tid: IntArray) -> Iterator[Batch
     kernels, launches, names = scene.tables.kernels, scene.launches, scene.names
     launch = launches.of_kernel[chosen]
     correlation = np.where(launch == NONE, kernels["correlation"][chosen], taken(launches.correlation, launch))
-    op = np.where(launch == NONE, kernels["op"][chosen], taken(launches.op, launch))
+    external = np.where(launch == NONE, kernels["op"][chosen] + 1, taken(scene.launch_ops.external, launch))
 
     def activity(name: int, kind: int, device: int, stream: int, tid: int, *rest: float) -> Event:
-        begins_us, lasts_us, op, correlation = rest
-        arguments: Event = {"External id": int(op) + 1, "device": device, "stream": stream}
+        begins_us, lasts_us, external, correlation = rest
+        arguments: Event = {"External id": int(external), "device": device, "stream": stream}
         if correlation != NONE:
             arguments["correlation"] = int(correlation)
         return {
@@ -70,7 +70,7 @@ def _activities(scene: Scene, chosen: IntArray, tid: IntArray) -> Iterator[Batch
     start_ns, end_ns = (kernels[name][chosen] for name in ("start_ns", "end_ns"))
     times_us = scene.clock.spans(start_ns, np.maximum(start_ns, end_ns))
     columns = (kernels[name][chosen] for name in ("name", "kind", "device", "stream"))
-    return batched(activity, *columns, tid, *times_us, op, correlation)
+    return batched(activity, *columns, tid, *times_us, external, correlation)
 
 
 def _layers(scene: Scene, device: int, order: int) -> Iterator[Batch]:

@@ -1,12 +1,13 @@
 """The host's threads: modules, ops, the user's ranges, steps, launches and memory, as torch's exporter writes them.
 
 A call of a layer becomes the event of a Python function that TensorBoard's plugin takes for a module's; its name is the
-layer's path, so the Module view shows paths.
+layer's path, so the Module view shows paths. In the plugin's copy a launch made in no op has a stand-in for one around
+it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from layerprof.attribute.base.intervals import taken
 from layerprof.attribute.base.ops import ENGINE_PREFIX
+from layerprof.attribute.oprows import NO_OP
 from layerprof.traces.base import (
     CALL_ARGUMENT,
     HOST_PID,
@@ -24,11 +26,16 @@ from layerprof.traces.base import (
     MODULE_CATEGORY,
     MODULE_PREFIX,
     PLUGIN_LAUNCH_CATEGORY,
+    STAND_IN_ARGUMENT,
     STEP_PREFIX,
 )
 from layerprof.traces.writing.base import (
+    LAUNCH,
     NAMELESS,
     NONE,
+    OP,
+    RANGE,
+    STEP,
     Batch,
     Event,
     IntArray,
@@ -44,17 +51,25 @@ _CPU, _CUDA = 0, 1  # device types as torch numbers them
 _RUNTIME, _DRIVER = LAUNCH_CATEGORIES
 _DRIVER_PREFIX = "cu"
 _RUNTIME_PREFIX = "cuda"
+_STAND_IN = LAUNCH + 1  # a kind of span that is in no table
 
 
 def thread_events(scene: Scene) -> Iterator[Batch]:
     """Names of the threads, then their spans in the order of time, outer ones first, then their memory."""
     yield _named(scene)
     host = scene.host
-    makers: tuple[Maker, ...] = (_step, _module_maker(scene), _op_maker(scene), _launch_maker(scene))  # by kind
-    begins_us, lasts_us = scene.clock.spans(host.start_ns, host.end_ns)
-    tid = _tids(scene, host.thread)
-    yield from batched(partial(_span, makers), host.kind, host.row, tid, begins_us, lasts_us)
+    makers: dict[int, Maker] = {
+        **{STEP: _step, RANGE: _module_maker(scene), OP: _op_maker(scene)},
+        **{LAUNCH: _launch_maker(scene), _STAND_IN: _stand_in_maker(scene)},
+    }
+    kind, place = _with_stand_ins(scene)
+    begins_us, lasts_us = scene.clock.spans(host.start_ns[place], host.end_ns[place])
+    yield from batched(
+        partial(_span, makers), kind, host.row[place], _tids(scene, host.thread[place]), begins_us, lasts_us
+    )
     yield from _memory(scene)
+    if scene.for_plugin:
+        yield from _steps_of_device(scene)
 
 
 def places_of(scene: Scene) -> tuple[list[int], list[int | None]]:
@@ -99,7 +114,18 @@ def _tids(scene: Scene, thread: IntArray) -> IntArray:
     return np.asarray([scene.host.tids[one] for one in known.tolist()], dtype=np.int64)[place]
 
 
-def _span(makers: tuple[Maker, ...], kind: int, row: int, tid: int, begins_us: float, lasts_us: float) -> Event:
+def _with_stand_ins(scene: Scene) -> tuple[IntArray, IntArray]:
+    """The kind of each span to be written and its place among the host's, with each stand-in before its launch."""
+    host = scene.host
+    launches = np.flatnonzero(host.kind == LAUNCH)
+    led = launches[scene.launch_ops.stands_in[host.row[launches]] > 0]
+    place = np.insert(np.arange(host.kind.size), led, led)
+    kind = host.kind[place]
+    kind[led + np.arange(led.size)] = _STAND_IN
+    return kind, place
+
+
+def _span(makers: Mapping[int, Maker], kind: int, row: int, tid: int, begins_us: float, lasts_us: float) -> Event:
     event = makers[kind](row)
     event["ph"], event["pid"], event["tid"], event["ts"], event["dur"] = "X", HOST_PID, tid, begins_us, lasts_us
     return event
@@ -107,6 +133,19 @@ def _span(makers: tuple[Maker, ...], kind: int, row: int, tid: int, begins_us: f
 
 def _step(row: int) -> Event:
     return {"cat": "user_annotation", "name": f"{STEP_PREFIX}{row}"}
+
+
+def _steps_of_device(scene: Scene) -> Iterator[Batch]:
+    """Steps on no thread, where nothing of the host was recorded: by devices alone the plugin finds no step."""
+    steps = scene.tables.steps
+    rows = np.flatnonzero(steps["thread"] == NONE)
+    times_us = scene.clock.spans(steps["start_ns"][rows], steps["end_ns"][rows])
+
+    def step(row: int, begins_us: float, lasts_us: float) -> Event:
+        place = {"ph": "X", "pid": HOST_PID, "tid": 0, "ts": begins_us, "dur": lasts_us}
+        return _step(row) | place | {"args": {STAND_IN_ARGUMENT: True}}
+
+    return batched(step, rows, *times_us)
 
 
 def _module_maker(scene: Scene) -> Maker:
@@ -154,15 +193,28 @@ def _calls_of_nodes(scene: Scene) -> dict[int, int]:
 
 
 def _launch_maker(scene: Scene) -> Maker:
-    launches, names = scene.launches, scene.names
-    name, op, correlation = (column.tolist() for column in (launches.name, launches.op, launches.correlation))
+    called, correlation = _names_of_launches(scene), scene.launches.correlation.tolist()
+    external = scene.launch_ops.external.tolist()
 
     def launch(row: int) -> Event:
-        called = names[name[row]] if name[row] != NONE else "launch"
-        arguments = {"External id": op[row] + 1, "correlation": correlation[row]}
-        return {"cat": _launch_category(scene, called), "name": called, "args": arguments}
+        arguments = {"External id": external[row], "correlation": correlation[row]}
+        return {"cat": _launch_category(scene, called[row]), "name": called[row], "args": arguments}
 
     return launch
+
+
+def _stand_in_maker(scene: Scene) -> Maker:
+    called, external = _names_of_launches(scene), scene.launch_ops.stands_in.tolist()
+
+    def stand_in(row: int) -> Event:
+        arguments = {"External id": external[row], STAND_IN_ARGUMENT: True}
+        return {"cat": "cpu_op", "name": f"{NO_OP} {called[row]}", "args": arguments}
+
+    return stand_in
+
+
+def _names_of_launches(scene: Scene) -> list[str]:
+    return [scene.names[name] if name != NONE else "launch" for name in scene.launches.name.tolist()]
 
 
 def _launch_category(scene: Scene, name: str) -> str:

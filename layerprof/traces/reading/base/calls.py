@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from layerprof.attribute.base.intervals import NONE
+
 if TYPE_CHECKING:
     from layerprof.attribute import BoolArray, Boundaries, IntArray
     from layerprof.records import LayerInfo
@@ -29,6 +31,11 @@ class Steps:
     end_ns: IntArray
     thread: IntArray
     is_whole: bool = False
+
+    @property
+    def is_on_host(self) -> bool:
+        """Whether they ran on a thread; where the trace holds work of devices alone, their times are no host's."""
+        return bool((self.thread != NONE).all())
 
     def of(self, time_ns: IntArray) -> IntArray:
         """The step that begins last before each time, or -1."""

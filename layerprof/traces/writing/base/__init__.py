@@ -2,7 +2,11 @@
 
 from layerprof.traces.writing.base.activities import DeviceSpans, device_spans
 from layerprof.traces.writing.base.base import (
+    LAUNCH,
     NONE,
+    OP,
+    RANGE,
+    STEP,
     Batch,
     Event,
     FloatArray,
@@ -21,9 +25,13 @@ from layerprof.traces.writing.base.scene import NAMELESS, Scene, scene_of
 from layerprof.traces.writing.base.streams import activities_of
 
 __all__ = [
+    "LAUNCH",
     "NAMELESS",
     "NONE",
+    "OP",
     "PHASES_TID",
+    "RANGE",
+    "STEP",
     "STEPS_TID",
     "Batch",
     "DeviceSpans",

@@ -12,9 +12,11 @@ from layerprof.traces.writing.base.base import (
     Clock,
     HostSpans,
     Launches,
+    LaunchOps,
     Tables,
     clock_of,
     host_spans,
+    launch_ops,
     launches_of,
     tables_of,
 )
@@ -32,6 +34,7 @@ class Scene:
         for_plugin: whether the file is TensorBoard's copy.
         clock: of the trace.
         launches: of device work.
+        launch_ops: the ids of ops that launches are linked to.
         host: spans on the host's threads.
         names: the timeline's strings, harmless.
         layer_names: of the profile's layers; the root's is its type.
@@ -44,6 +47,7 @@ class Scene:
     for_plugin: bool
     clock: Clock
     launches: Launches
+    launch_ops: LaunchOps
     host: HostSpans
     names: tuple[str, ...]
     layer_names: tuple[str, ...]
@@ -71,6 +75,7 @@ def scene_of(profile: Profile, *, for_plugin: bool) -> Scene:
         for_plugin=for_plugin,
         clock=clock_of(tables),
         launches=launches,
+        launch_ops=launch_ops(tables, launches, for_plugin=for_plugin),
         host=host_spans(tables, launches),
         names=tuple(map(_event_name, tables.strings)),
         layer_names=tuple(inert(layer.path or layer.type_name) or NAMELESS for layer in profile.layers),

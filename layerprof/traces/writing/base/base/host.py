@@ -1,7 +1,7 @@
 """What happened on the host's threads, as spans that nest: steps, calls of layers, ops, launches.
 
 Of spans with the same times the one named first here is the outer one, and the file has it first: a layer before the op
-that is all of it.
+that is all of it. Where nothing of the host was recorded, a step and the call in it are on no thread, and not here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layerprof.attribute.base.intervals import nested
+from layerprof.attribute.base.intervals import NONE, nested
 
 if TYPE_CHECKING:
     from layerprof.traces.writing.base.base.launches import Launches
@@ -60,7 +60,8 @@ def host_spans(tables: Tables, launches: Launches) -> HostSpans:
     nest = nested(start, end, thread)
     end = nest.end - (nest.start - start)  # back from the axis that all threads share
     range_end_ns = end[kind == RANGE]
-    order = nest.order
+    is_here = (thread != NONE) | (kind == OP) | (kind == LAUNCH)
+    order = nest.order[is_here[nest.order]]
     return HostSpans(
         kind=kind[order],
         row=row[order],
@@ -70,7 +71,7 @@ def host_spans(tables: Tables, launches: Launches) -> HostSpans:
         clipped=nest.clipped,
         depth=_depths(tables.ranges["start_ns"], range_end_ns, thread[kind == RANGE]),
         range_end_ns=range_end_ns,
-        tids=_tids(np.concatenate((thread, tables.allocations["thread"]))),
+        tids=_tids(np.concatenate((thread[is_here], tables.allocations["thread"]))),
     )
 
 

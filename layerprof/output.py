@@ -48,9 +48,24 @@ def load(path: str | Path) -> Profile | SweepRecord | CellRecord | FlopReport:
             is another profile's; the message says which. A sweep's damaged results are pending cells with a note.
     """
     source = Path(path)
+    return load_sweep(source) if source.is_dir() else _readable(source, read_record(source))
+
+
+def load_but_timeline(path: str | Path) -> Profile | SweepRecord | CellRecord | FlopReport:
+    """As `load`, but a profile whose timeline cannot be read has none, and a note that says why.
+
+    Raises:
+        InputError: as `load`.
+        RecordError: as `load`, where it is not the timeline alone.
+    """
+    source = Path(path)
     if source.is_dir():
         return load_sweep(source)
-    record = read_record(source)
+    return _readable(source, read_record(source, on_damaged_timeline="note"))
+
+
+def _readable(source: Path, record: object) -> Profile | SweepRecord | CellRecord | FlopReport:
+    """The record, where it is one that stands by itself."""
     if isinstance(record, RunRecord):
         raise InputError(f"{source} is one run of a sweep's cell; give the folder of the sweep")
     if not isinstance(record, Profile | SweepRecord | CellRecord | FlopReport):

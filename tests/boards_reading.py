@@ -30,6 +30,7 @@ class ReadRun:
         pictures: PNGs by tag.
         layout: of the custom scalars page, or None.
         times_s: that stand in its events.
+        abouts: what stands beside each chart of scalars, by tag.
     """
 
     scalars: dict[str, list[tuple[int, float]]]
@@ -37,6 +38,7 @@ class ReadRun:
     pictures: dict[str, bytes]
     layout: layout_pb2.Layout | None
     times_s: set[float]
+    abouts: dict[str, str]
 
     def text(self, beginning: str) -> str:
         """The texts whose tags begin so."""
@@ -64,6 +66,7 @@ def read(folder: Path) -> ReadRun:
         pictures={tag: strings[2] for tag, strings in by_plugin["images"].items()},
         layout=layout,
         times_s=times_s,
+        abouts={tag: found.SummaryMetadata(tag).summary_description for tag in tags["scalars"]},
     )
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from browser import offline_page
+from browser import offline_browser, page_of
 from reference_sweeps import reference_sweep
+from sweep_parts import with_few_cells
 from viewer_pages import Viewer, expect_text
 from viewer_servers import Served, serving
 
 import layerprof as lp
 from layerprof import models, tasks
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,14 +40,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     prompts = [task.prompt(sample) for sample in samples]
     inputs = models.adapter_for(model).inputs(model, tasks.open_images(samples), prompts, models.InputOptions())
     lp.export_tensorboard(lp.profile(model, inputs, warmup=1, repeats=6), logdir / "blip2")
-    lp.export_tensorboard(reference_sweep(tmp_path_factory.mktemp("sweep")), logdir / "sweep")
+    sweep = with_few_cells(reference_sweep(tmp_path_factory.mktemp("sweep")))
+    lp.export_tensorboard(sweep, logdir / "sweep")
     with serving(logdir) as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with offline_browser() as launched:
+        yield launched
+
+
 @pytest.fixture
-def viewer(served: Served) -> Iterator[Viewer]:
-    with offline_page() as (page, complaints):
+def viewer(served: Served, browser: Browser) -> Iterator[Viewer]:
+    with page_of(browser) as (page, complaints):
         yield Viewer(page, complaints, served)
         assert complaints.all() == []
 
@@ -90,7 +102,7 @@ def test_a_profile_has_its_trace_with_the_rows_of_layers(viewer: Viewer) -> None
 def test_a_sweep_is_a_table_of_hyperparameters(viewer: Viewer) -> None:
     page = viewer.tab("hparams")
 
-    for text in ("batch_size", "flash_attention_2_parts", "latency (s)"):
+    for text in ("batch_size", "sdpa_flash", "latency (s)"):
         expect_text(page, text)
     viewer.keep("sweep-hparams")
     page.get_by_text("PARALLEL COORDINATES VIEW").click()
@@ -102,7 +114,7 @@ def test_a_sweep_is_a_table_of_hyperparameters(viewer: Viewer) -> None:
     ("tab", "texts"),
     [
         ("scalars", ("batch: by batch_size", "accuracy")),
-        ("text", ("settings", "flash_attention_2_parts")),
+        ("text", ("settings", "sdpa_flash")),
         ("images", ("sweep/report",)),
         ("timeseries", ("Pinned",)),
     ],

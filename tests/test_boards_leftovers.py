@@ -19,6 +19,12 @@ from layerprof.records import FrozenMapping, PlanTest, SweepRecord
 LIST = Path("report") / ".layerprof-export.json"
 
 
+@pytest.fixture(autouse=True)
+def _no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are values of the report's run, and no folder of their own: nothing here depends on them."""
+    monkeypatch.setattr("layerprof.report.plots.sweep_plots", lambda record: ())
+
+
 def exported(record: SweepRecord, logdir: Path) -> None:
     export_sweep(record, logdir, bare_making())
 

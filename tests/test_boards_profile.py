@@ -14,13 +14,23 @@ import pytest
 from boards_reading import ReadRun, as_page, read
 from report_phases import generation_profile
 from report_records import HOSTILE, Leaf, many_blocks, profile_of, two_blocks
+from report_roofs import blocks_under_roof
 
 import layerprof as lp
 from layerprof.boards import export_tensorboard
 from layerprof.boards.base import MOST_ROWS
 from layerprof.records import Energy, Profile, middle_steps, typical
+from layerprof.views import summary_table
+from layerprof.views.base import Amount
 
 ROOT = Path(__file__).parent.parent
+STEP_FACTS = [
+    ("step/step_s", "step"),
+    ("step/latency_s", "latency"),
+    ("step/device_total_s", "device total"),
+    ("step/device_busy_s", "device busy"),
+    ("step/device_span_s", "device span"),
+]
 
 
 def exported(profile: Profile, folder: Path) -> ReadRun:
@@ -77,6 +87,88 @@ def test_a_layers_number_stands_at_its_index(
     found = exported(profile, tmp_path).scalars[tag]
 
     assert found == [(place, as_float32(read_off(layer, steps))) for place, layer in enumerate(profile.layers)]
+
+
+def uneven(scale: float) -> lp.Distribution:
+    """Six samples whose median is neither the mean of all nor that of the middle four."""
+    return lp.Distribution(samples=tuple(scale * sample for sample in (1.0, 1.0, 1.0, 2.0, 4.0, 9.0)))
+
+
+def uneven_profile() -> Profile:
+    profile = generation_profile(has_device=True)
+    layers = tuple(
+        replace(layer, self_s=uneven(1.0), total_s=uneven(2.0), device_self_s=uneven(3.0), device_total_s=uneven(4.0))
+        for layer in profile.layers
+    )
+    return replace(
+        profile,
+        layers=layers,
+        latency_s=uneven(0.9),
+        step_s=uneven(1.0),
+        unattributed_s=uneven(0.25),
+        device_total_s=uneven(0.5),
+        device_busy_s=uneven(0.4),
+        device_span_s=uneven(0.6),
+    )
+
+
+@pytest.mark.parametrize(("tag", "fact"), STEP_FACTS)
+def test_a_time_of_the_step_is_that_of_the_summary(tmp_path: Path, tag: str, fact: str) -> None:
+    profile = uneven_profile()
+
+    found = exported(profile, tmp_path)
+
+    (row,) = [row for row in summary_table(profile).rows if row.cells[0] == fact]
+    amount, remark = row.cells[1:]
+    assert isinstance(amount, Amount)
+    assert found.scalars[tag] == [(0, as_float32(amount.value))]
+    statistic = re.search(r"(median|mean) of \d+", str(remark))
+    assert statistic is not None
+    assert statistic[0] in found.abouts[tag]
+
+
+@pytest.mark.parametrize(
+    ("tag", "statistic"),
+    [
+        ("layers/self_time_s", "means over the middle 4 of 6 steps"),
+        ("layers/total_time_s", "means over the middle 4 of 6 steps"),
+        ("layers/device_self_time_s", "means of 6 steps"),
+        ("step/unattributed_s", "mean over the middle 4 of 6 steps"),
+        ("phases/decode/total_s", "mean over the middle 4 of 6 steps"),
+        ("step/flops", "the whole step"),
+        ("step/overhead_ratio/time", "over bare ones"),
+    ],
+)
+def test_a_number_tells_which_statistic_it_is(tmp_path: Path, tag: str, statistic: str) -> None:
+    assert statistic in exported(uneven_profile(), tmp_path).abouts[tag]
+
+
+def test_what_has_no_samples_to_choose_from_tells_no_statistic(tmp_path: Path) -> None:
+    found = exported(replace(profile_of(two_blocks()), step_s=lp.Distribution(samples=(0.1,))), tmp_path)
+
+    assert found.abouts["step/step_s"].endswith("one step")
+
+
+def test_bytes_moved_are_those_of_the_summary_where_the_root_is_not_called(tmp_path: Path) -> None:
+    profile = blocks_under_roof()
+    root = replace(profile.root, calls=0, self_bytes_moved=0)
+    profile = replace(profile, layers=(root, *profile.layers[1:]))
+    (row,) = [row for row in summary_table(profile).rows if row.cells[0] == "bytes moved"]
+
+    found = exported(profile, tmp_path).scalars
+
+    assert isinstance(row.cells[1], Amount)
+    assert found["step/bytes_moved"] == [(0, as_float32(row.cells[1].value))]
+
+
+def test_joules_of_the_step_are_those_of_the_summary_where_only_layers_have_them(tmp_path: Path) -> None:
+    profile = profile_of(two_blocks())
+    joules = Energy(total_j=2.5, kind="replayed", source="nvml", ci95_j=None, window_s=1.0, resolution_s=0.1)
+    root = replace(profile.root, energy=joules)
+
+    found = exported(replace(profile, layers=(root, *profile.layers[1:])), tmp_path).scalars
+
+    assert found["step/energy_j"] == [(0, 2.5)]
 
 
 def test_the_layers_own_times_and_the_rest_are_the_step(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from boards_reading import Hparams, read
 from boards_sweeps import runs_in
 from reference_sweeps import reference_sweep
+from sweep_parts import with_few_cells
 from tensorboard.plugins.hparams import api_pb2
 
 from layerprof.boards import export_tensorboard
@@ -18,9 +19,15 @@ from layerprof.records import SweepRecord
 def reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[SweepRecord, Path]:
     """The reference plan's sweep and its export."""
     folder = tmp_path_factory.mktemp("sweep")
-    record = reference_sweep(folder / "runs")
+    record = with_few_cells(reference_sweep(folder / "runs"))
     export_tensorboard(record, folder / "logs")
     return record, folder / "logs"
+
+
+@pytest.fixture(scope="module")
+def groups(reference: tuple[SweepRecord, Path]) -> dict[str, api_pb2.SessionGroup]:
+    """The rows of the HParams page."""
+    return Hparams(reference[1]).groups()
 
 
 def test_cells_lie_below_the_first_test_that_they_are_in(reference: tuple[SweepRecord, Path]) -> None:
@@ -31,7 +38,7 @@ def test_cells_lie_below_the_first_test_that_they_are_in(reference: tuple[SweepR
     ran = [cell for cell in record.cells if cell.status in ("done", "failed")]
     assert len(runs) == len(ran) + 1
     assert {run.split("/")[0] for run in runs} == {*(test.name for test in record.plan.tests), "report"}
-    assert "batch/batch_size=4" in runs
+    assert "batch/batch_size=8" in runs
 
 
 def test_the_report_has_every_table_and_figure_of_the_tests(reference: tuple[SweepRecord, Path]) -> None:
@@ -47,19 +54,18 @@ def test_the_report_has_every_table_and_figure_of_the_tests(reference: tuple[Swe
 
 
 def test_an_optimisation_that_was_not_in_force_is_a_failure_without_numbers(
-    reference: tuple[SweepRecord, Path],
+    groups: dict[str, api_pb2.SessionGroup],
 ) -> None:
-    _, logdir = reference
-
-    group = Hparams(logdir).groups()["optimization/optimization=sdpa_flash"]
+    group = groups["optimization/optimization=sdpa_flash"]
 
     assert group.sessions[0].status == api_pb2.STATUS_FAILURE
     assert not list(group.sessions[0].metric_values)
 
 
-def test_hparams_tell_which_tests_a_cell_is_in(reference: tuple[SweepRecord, Path]) -> None:
-    record, logdir = reference
-    groups = Hparams(logdir).groups()
+def test_hparams_tell_which_tests_a_cell_is_in(
+    reference: tuple[SweepRecord, Path], groups: dict[str, api_pb2.SessionGroup]
+) -> None:
+    record, _ = reference
 
     shared = groups["batch/batch_size=16"].hparams["test of the plan"].string_value
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Set
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from boards_reading import read
+import pytest
+from boards_reading import as_page, read
+from boards_sweeps import sweep_of, with_profile
 from report_records import profile_of, two_blocks
 from report_roofs import blocks_under_roof
+from trace_profiles import cpu_profile
 
 from layerprof.boards import export_tensorboard
+from layerprof.boards.base import EVENT_FILE
 from layerprof.boards.profiles import content_of, export_profile
+from layerprof.errors import RecordError
 from layerprof.records import FrozenMapping, Profile, Timeline
+from layerprof.traces import export_trace
 
 START_NS, END_NS = 1_700_000_000_000_000_123, 1_700_000_001_500_000_000
 NOW_S = 1_800_000_000.5
@@ -78,3 +85,71 @@ def test_the_same_profile_gives_the_same_bytes(tmp_path: Path) -> None:
 
     assert first.name == second.name
     assert first.read_bytes() == second.read_bytes()
+
+
+def refused(profile: Profile, for_plugin: bool) -> bytes:
+    raise RecordError("the timeline's ops have no name")
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_a_timeline_that_makes_no_trace_costs_the_trace_alone(tmp_path: Path) -> None:
+    profile = with_timeline(profile_of(two_blocks()))
+
+    files = export_profile(profile, tmp_path, refused, now_s=NOW_S)
+
+    found = read(tmp_path)
+    assert [path.name for path in files] == [EVENT_FILE]
+    assert found.scalars.keys() == exported_scalars(profile, tmp_path / "whole")
+    assert "the timeline's ops have no name" in as_page(found.text("tables/"))
+    assert found.times_s == {END_NS / 1e9}
+
+
+def exported_scalars(profile: Profile, folder: Path) -> Set[str]:
+    export_profile(profile, folder, no_trace, now_s=NOW_S)
+    return read(folder).scalars.keys()
+
+
+def test_a_cell_whose_timeline_is_damaged_has_all_but_its_trace(tmp_path: Path) -> None:
+    cell = with_profile(sweep_of([{"a": 1}, {"a": 2}]), cpu_profile(), tmp_path).cells[0]
+    damaged(tmp_path / "profiles" / "first.timeline.npz")
+
+    files = export_tensorboard(cell, tmp_path / "logs")
+
+    found = read(tmp_path / "logs")
+    assert [path.name for path in files] == [EVENT_FILE]
+    assert "layers/self_time_s" in found.scalars
+    assert "first.timeline.npz is truncated or damaged" in found.text("tables/")
+
+
+def test_a_sweep_tells_in_its_report_which_trace_is_missing(tmp_path: Path) -> None:
+    record = with_profile(sweep_of([{"a": 1}, {"a": 2}]), cpu_profile(), tmp_path)
+    damaged(tmp_path / "profiles" / "first.timeline.npz")
+
+    export_tensorboard(record, tmp_path / "logs")
+
+    left_out = read(tmp_path / "logs" / "report").text("report/02 left out")
+    assert "layers/self_time_s" in read(tmp_path / "logs" / "a=1").scalars
+    assert "the trace of a=1" in left_out
+    assert "first.timeline.npz is truncated or damaged" in left_out
+    assert "the layers of" not in left_out
+
+
+def test_a_timeline_that_was_taken_away_is_no_damage(tmp_path: Path) -> None:
+    record = with_profile(sweep_of([{"a": 1}, {"a": 2}]), cpu_profile(), tmp_path)
+    (tmp_path / "profiles" / "first.timeline.npz").unlink()
+
+    export_tensorboard(record, tmp_path / "logs")
+
+    assert "timeline" not in read(tmp_path / "logs" / "a=1").text("tables/")
+    assert not read(tmp_path / "logs" / "report").text("report/02")
+
+
+def test_a_trace_of_a_cell_whose_timeline_is_damaged_is_refused_for_it(tmp_path: Path) -> None:
+    cell = with_profile(sweep_of([{"a": 1}, {"a": 2}]), cpu_profile(), tmp_path).cells[0]
+    damaged(tmp_path / "profiles" / "first.timeline.npz")
+
+    with pytest.raises(RecordError, match=r"first\.timeline\.npz is truncated or damaged"):
+        export_trace(cell, tmp_path / "trace.json.gz")

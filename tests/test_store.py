@@ -267,7 +267,7 @@ NODES = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(layers=st.lists(LAYERS, max_size=3), tree=NODES)
 def test_any_record_comes_back_equal(profile: lp.Profile, layers: list[lp.LayerProfile], tree: lp.CallNode) -> None:
     record = replace(profile, layers=(profile.root, *layers), call_tree=tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -287,3 +288,34 @@ def test_a_file_cut_inside_a_character_is_called_truncated(tmp_path: Path) -> No
 
     with pytest.raises(lp.RecordError, match=r"cell\.json is truncated"):
         lp.load(path)
+
+
+TRACE = b'{"schemaVersion": 1, "traceEvents": [{"ph": "X", "cat": "cpu_op", "name": "aten::add", "ts": 1, "dur": 2}]}'
+EVENTS = TRACE[TRACE.index(b"[") : -1]
+
+
+@pytest.mark.parametrize(
+    "content", [TRACE, EVENTS, gzip.compress(TRACE), TRACE.replace(b"aten::add", b"\x01"), TRACE[:-9], TRACE + b"\xff"]
+)
+def test_a_trace_is_refused_with_the_name_of_what_reads_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "trace.json").write_bytes(content)
+
+    with pytest.raises(lp.RecordError, match=r"trace\.json is .*trace.*; lp\.load_trace reads") as caught:
+        lp.load(tmp_path / "trace.json")
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"[1]", b'{"a": "traceEvents"}', b'{"traceEvents": 1}'])
+def test_what_is_no_trace_either_is_not_taken_for_one(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "other.json").write_bytes(content)
+
+    with pytest.raises(lp.RecordError, match=r"is not a layerprof record; give a \.json file that layerprof saved"):
+        lp.load(tmp_path / "other.json")
+
+
+def test_a_string_that_does_not_end_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "cut.json").write_text('{"format": "layerpr')
+
+    with pytest.raises(lp.RecordError, match=r"is truncated: Unterminated string starting at line 1, column 12$"):
+        lp.load(tmp_path / "cut.json")

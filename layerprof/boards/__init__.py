@@ -43,7 +43,8 @@ def export_tensorboard(record: BoardRecord, logdir: str | Path, *, progress: boo
 
     Raises:
         InputError: when the record is of another kind, the folder cannot be written, or a sweep's run is a link there.
-        RecordError: when the profile of a single cell is damaged; in a sweep the report says so.
+        RecordError: when the profile of a single cell is damaged; in a sweep the report says so. A damaged timeline
+            costs the trace alone: the notes among the run's texts say why there is none.
         UnavailableError: when tensorboard is not installed.
 
     Limits:

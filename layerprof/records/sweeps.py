@@ -194,7 +194,10 @@ class CellRecord:
 
     @property
     def profile(self) -> Profile | None:
-        """The cell's layer profile, read from its file each time; None where the cell has none."""
+        """The cell's layer profile, read from its file each time; None where the cell has none.
+
+        A timeline that cannot be read is None in it, with a note that says why.
+        """
         if self.profile_path is None:
             return None
         from layerprof.store import load_profile

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from layerprof.errors import InputError, RecordError
-from layerprof.records import SCHEMA, EvidenceRecord, Profile, Timeline
+from layerprof.errors import InputError, LayerprofError, RecordError
+from layerprof.records import SCHEMA, EvidenceRecord, Note, Profile, Timeline
 from layerprof.store import decode, encode, first
 from layerprof.store.base import FORMAT, Data
 from layerprof.store.decode import rows_from_data
 from layerprof.store.encode import rows_to_data
-from layerprof.store.files import read_json, to_json, write_files, write_text
+from layerprof.store.files import read_json, require_no_trace, to_json, write_files, write_text
 from layerprof.store.timeline import digest_of, from_npz, timeline_path, to_npz
 
 __all__ = [
@@ -35,10 +36,15 @@ __all__ = [
     "rows_to_data",
     "timeline_path",
     "to_bytes",
+    "why_no_timeline",
+    "with_no_timeline",
     "write_record",
     "write_text",
 ]
 
+OnDamage = Literal["raise", "note"]
+
+_DAMAGED_TIMELINE = "damaged_timeline"  # the code of the note on one
 _DECODERS: Mapping[int, Callable[[Mapping[str, Data]], object]] = {
     1: first.from_content,
     2: decode.from_content,
@@ -50,13 +56,13 @@ _DECODERS: Mapping[int, Callable[[Mapping[str, Data]], object]] = {
 
 
 def load_profile(path: str | Path) -> Profile:
-    """The profile in a file.
+    """The profile in a file; where its timeline cannot be read, without one and with a note that says why.
 
     Raises:
         InputError: when there is no such file.
         RecordError: when it holds something else, or is damaged.
     """
-    record = read_record(path)
+    record = read_record(path, on_damaged_timeline="note")
     if not isinstance(record, Profile):
         raise RecordError(f"{path} holds a {type(record).__name__}, not a Profile")
     return record
@@ -106,8 +112,13 @@ def to_bytes(record: object, *, timeline: str | None = None) -> bytes:
     return to_json(encode.to_data(record, timeline=timeline))
 
 
-def read_record(path: str | Path) -> object:
+def read_record(path: str | Path, *, on_damaged_timeline: OnDamage = "raise") -> object:
     """The record in a JSON file, a profile with the timeline beside it.
+
+    Args:
+        path: of the file.
+        on_damaged_timeline: what becomes of a profile whose timeline cannot be read: an error, or a profile without
+            one and with a note that says why, for who can go on with that.
 
     Raises:
         InputError: when there is no such file.
@@ -120,7 +131,23 @@ def read_record(path: str | Path) -> object:
     digest = content.get("timeline") if isinstance(content, dict) else None
     if digest is None or not isinstance(record, Profile):
         return record
-    return replace(record, timeline=_timeline_beside(source, digest))
+    try:
+        return replace(record, timeline=_timeline_beside(source, digest))
+    except LayerprofError as error:
+        if on_damaged_timeline == "raise":
+            raise
+        return with_no_timeline(record, error)
+
+
+def with_no_timeline(profile: Profile, error: LayerprofError) -> Profile:
+    """The profile without its timeline, and with a note on what is wrong with that."""
+    note = Note(code=_DAMAGED_TIMELINE, quantity="timeline", scope="*", text=str(error))
+    return replace(profile, timeline=None, notes=(*profile.notes, note))
+
+
+def why_no_timeline(profile: Profile) -> str | None:
+    """What is wrong with the timeline that the profile was to have; None where nothing is."""
+    return next((note.text for note in profile.notes if note.code == _DAMAGED_TIMELINE), None)
 
 
 @contextmanager
@@ -164,6 +191,7 @@ def from_data(data: object, *, source: str) -> object:
         RecordError: when it is not ours, of a newer layerprof, or its parts do not make a record.
     """
     if not isinstance(data, dict) or data.get("format") != FORMAT:
+        require_no_trace(data, source=source)
         raise RecordError(f"{source} is not a layerprof record; give a .json file that layerprof saved")
     schema = data.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:

@@ -15,6 +15,12 @@ import orjson
 from layerprof.errors import InputError, RecordError
 from layerprof.store.base import Data
 
+_GZIP = b"\x1f\x8b"
+_EVENTS = "traceEvents"  # the key of a Chrome trace
+_HEAD_BYTES = 200  # of which a record's have its "format"
+_MOST_BYTES_SEARCHED = 1 << 16
+_TRACE_WORDS = "is a Chrome trace, not a layerprof record; lp.load_trace reads it"
+
 
 def write_text(path: str | Path, text: str) -> Path:
     """Writes a whole file or none: what stood there before stays until the new text is safe on disk.
@@ -120,12 +126,40 @@ def read_json(source: Path) -> object:
         raise InputError(f"there is no file {source}; give one that layerprof saved") from error
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+    if content.startswith(_GZIP):
+        raise RecordError(f"{source} is gzipped, as traces may be and records are not; lp.load_trace reads traces")
     try:
         data = orjson.loads(content)
     except ValueError:
-        return _parsed(content, source)  # which takes more, and tells better what is wrong
+        return _parsed_if_no_trace(content, source)  # which takes more, and tells better what is wrong
     is_beyond = isinstance(data, dict) and ("wide" in data or data.get("schema") == 1)  # which had no such mark
     return _parsed(content, source) if is_beyond else data
+
+
+def require_no_trace(data: object, *, source: str) -> None:
+    """Returns where parsed content that is no record is no Chrome trace either.
+
+    Raises:
+        RecordError: where it looks like one: that has another reader.
+    """
+    events = data.get(_EVENTS) if isinstance(data, dict) else data
+    if isinstance(events, list) and any(isinstance(event, dict) and "ph" in event for event in events[:1]):
+        raise RecordError(f"{source} {_TRACE_WORDS}")
+
+
+def _parsed_if_no_trace(content: bytes, source: Path) -> object:
+    try:
+        return _parsed(content, source)
+    except RecordError as error:
+        is_of_events = f'"{_EVENTS}"'.encode() in content[:_MOST_BYTES_SEARCHED]
+        if is_of_events and b'"format"' not in content[:_HEAD_BYTES]:
+            raise RecordError(f"{source} {_TRACE_WORDS}") from error
+        raise
+
+
+def where_in_json(error: json.JSONDecodeError) -> str:
+    """What is wrong and where, in words; some of the parser's own end where the place is to follow."""
+    return f"{error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}"
 
 
 def _parsed(content: bytes, source: Path) -> object:
@@ -138,7 +172,7 @@ def _parsed(content: bytes, source: Path) -> object:
         raise RecordError(f"{source} is {what}: it is not whole UTF-8 text") from error
     except json.JSONDecodeError as error:
         what = "truncated" if _is_cut(text, error.pos) else "damaged"
-        raise RecordError(f"{source} is {what}: {error.msg} at line {error.lineno}, column {error.colno}") from error
+        raise RecordError(f"{source} is {what}: {where_in_json(error)}") from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{source} is damaged: {error}") from error
 

@@ -111,7 +111,8 @@ def from_npz(content: bytes, *, source: str) -> Timeline:
     except RecordError:
         raise
     except Exception as error:  # zipfile, zlib, json and numpy each have their own for damaged bytes
-        raise RecordError(f"{source} is truncated or damaged: {error}") from error
+        remedy = "copy it again, or delete it to read the profile without it"
+        raise RecordError(f"{source} is truncated or damaged: {error}; {remedy}") from error
 
 
 def _timeline(header: Mapping[str, object], arrays: dict[str, NDArray[np.generic]]) -> Timeline:

@@ -14,7 +14,7 @@ from layerprof.views.phases import phases_table
 from layerprof.views.points import RooflinePoint, has_roofline, roofline_points
 from layerprof.views.roofline import roofline_table
 from layerprof.views.stages import stages_table
-from layerprof.views.summary import summary_table
+from layerprof.views.summary import row_of_step, summary_table
 from layerprof.views.sweeps import figure_words, quantity_of, sweep_table, sweep_tables, weaknesses_of
 from layerprof.views.top import top_table
 from layerprof.views.tree import tree_table
@@ -53,6 +53,7 @@ __all__ = [
     "quantity_of",
     "roofline_points",
     "roofline_table",
+    "row_of_step",
     "stages_table",
     "summary_table",
     "sweep_table",

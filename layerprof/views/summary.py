@@ -124,7 +124,7 @@ def _rate_lines(flops: int, latency_s: Distribution | None) -> Iterator[_Line]:
 
 def _roof_lines(profile: Profile) -> Iterator[_Line]:
     """The step's place under the roofline, and the roof."""
-    step = _step(profile)
+    step = row_of_step(profile)
     if step.bytes_moved is not None:
         yield "bytes moved", _amount(step.bytes_moved, "bytes"), "least traffic: distinct inputs, weights, outputs"
     if step.intensity is not None:
@@ -137,7 +137,7 @@ def _roof_lines(profile: Profile) -> Iterator[_Line]:
     yield from ceilings_words(profile)
 
 
-def _step(profile: Profile) -> Quantities:
+def row_of_step(profile: Profile) -> Quantities:
     """What has the place of the step: the root, or its one phase where only layers below the root are called.
 
     Of several phases that a root is not around, no row has the place of all; work and traffic still add up.

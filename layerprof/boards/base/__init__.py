@@ -17,6 +17,7 @@ from layerprof.boards.base.content import Content
 from layerprof.boards.base.events import event_file
 from layerprof.boards.base.leftovers import (
     REPORT,
+    is_exported,
     remove_earlier_profile,
     remove_earlier_sweep,
     remove_other_cells,
@@ -39,6 +40,7 @@ __all__ = [
     "escaped",
     "event_file",
     "file_name",
+    "is_exported",
     "label",
     "layout",
     "picture",

@@ -15,9 +15,11 @@ class Content:
     Attributes:
         points: scalars, texts and pictures.
         traces: files by name.
+        without_trace: why there is no trace though there should be one; None where nothing is wrong.
         ended_at_s: when the profile was taken, seconds since 1970; None where it has no timeline.
     """
 
     points: tuple[Point, ...]
     traces: Mapping[str, bytes] = field(default_factory=dict)
+    without_trace: str | None = None
     ended_at_s: float | None = None

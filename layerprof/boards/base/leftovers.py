@@ -1,4 +1,4 @@
-"""What earlier exports to a logdir left there: removed by their own lists, and never through a link."""
+"""What earlier exports to a logdir left there: known and removed by their own lists, and never through a link."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def require_no_links(logdir: Path, names: Iterable[str]) -> None:
         link = _link_in(logdir, name)
         if link is not None:
             raise InputError(f"cannot write a run through the link {link}; remove it or give another logdir")
+
+
+def is_exported(path: Path) -> bool:
+    """Whether an export wrote the file, by the list in its folder."""
+    return path.name in read_list(path.parent).files
 
 
 def remove_other_cells(logdir: Path, *, kept: Collection[str]) -> None:

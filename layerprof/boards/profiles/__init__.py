@@ -8,8 +8,9 @@ from layerprof.boards.base import Charts, Content, Point, Run, event_file, layou
 from layerprof.boards.profiles.numbers import layer_tags, profile_scalars
 from layerprof.boards.profiles.pictures import profile_pictures
 from layerprof.boards.profiles.texts import profile_texts
-from layerprof.boards.profiles.traces import Tracer, ended_at_s, trace_files
+from layerprof.boards.profiles.traces import Tracer, ended_at_s, traced
 from layerprof.records import Profile
+from layerprof.store import why_no_timeline
 
 LAYER_CHARTS: Charts = (
     ("time by layer (s)", ("layers/self_time_s", "layers/total_time_s")),
@@ -42,7 +43,7 @@ def export_profile(profile: Profile, folder: Path, trace: Tracer, *, now_s: floa
 
 
 def content_of(profile: Profile, trace: Tracer, *, is_brief: bool = False) -> Content:
-    """Everything of a profile.
+    """Everything of a profile; a damaged timeline costs the trace alone, and the notes say so.
 
     Args:
         profile: of one model.
@@ -50,9 +51,11 @@ def content_of(profile: Profile, trace: Tracer, *, is_brief: bool = False) -> Co
         is_brief: leaves out the figures and the longest tables, as for each of a thousand cells.
     """
     pictures = () if is_brief else profile_pictures(profile)
+    noted, traces = traced(profile, trace)
     return Content(
-        points=(*profile_scalars(profile), *profile_texts(profile, is_brief=is_brief), *pictures),
-        traces=trace_files(profile, trace),
+        points=(*profile_scalars(profile), *profile_texts(noted, is_brief=is_brief), *pictures),
+        traces=traces,
+        without_trace=why_no_timeline(noted),
         ended_at_s=ended_at_s(profile),
     )
 

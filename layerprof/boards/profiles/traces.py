@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from layerprof.boards.base import file_name
+from layerprof.errors import RecordError
 from layerprof.records import Profile
+from layerprof.store import with_no_timeline
 
 Tracer = Callable[[Profile, bool], bytes]
 """A profile, and whether the copy is the plugin's, to a whole file."""
 
 _REMARK = " ("  # behind it a label says where the weights came from
 _NS_PER_S = 1e9
+
+
+def traced(profile: Profile, trace: Tracer) -> tuple[Profile, Mapping[str, bytes]]:
+    """The profile and both files; where its timeline is damaged, without these and with a note that says so."""
+    try:
+        return profile, trace_files(profile, trace)
+    except RecordError as error:
+        return with_no_timeline(profile, error), {}
 
 
 def trace_files(profile: Profile, trace: Tracer) -> Mapping[str, bytes]:

@@ -154,12 +154,14 @@ def _content_of(cell: CellRecord, making: Making) -> Content:
 
 
 def _write_cell(run: _CellRun, folder: Path, making: Making, course: _Course) -> None:
-    """Writes a cell's run; one whose profile cannot be read has its metrics, and the report says so."""
+    """Writes a cell's run; one whose profile or timeline cannot be read has the rest, and the report says so."""
     try:
         content = _content_of(run.cell, making)
     except LayerprofError as error:
         content = Content(points=())
         course.omissions.append(Omission(what=f"the layers of {run.name}", why=str(error)))
+    if content.without_trace is not None:
+        course.omissions.append(Omission(what=f"the trace of {run.name}", why=content.without_trace))
     wall_time_s = _time_of(run.cell, content, making)
     row = session(run.cell, run.settings, name=run.name, wall_time_s=wall_time_s)
     course.files.extend(_write(run, folder, content, row=row, wall_time_s=wall_time_s))

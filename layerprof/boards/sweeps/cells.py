@@ -14,7 +14,10 @@ from layerprof.records import CellRecord
 from layerprof.views import Column, Row, Table
 
 _KEY_PARTS = 3  # of a profile's file name: the cell, the environment and which run it is
-_ABOUT = "over the cell's runs; the x-axis is the first axis that is swept"
+_ABOUT = (
+    "over the cell's runs, as in the sweep's tables: the median, of peaks of memory the most, of counts of steps the "
+    "sum; the x-axis is the first axis that is swept"
+)
 
 
 def is_run(cell: CellRecord) -> bool:

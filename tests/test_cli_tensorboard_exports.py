@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from boards_reading import read
 from report_records import batch_sweep, profile_of, two_blocks
+from trace_profiles import cpu_profile as traced_profile
+from viewer_servers import write_trace
 
 import layerprof as lp
 from layerprof.boards.base import EVENT_FILE
+from layerprof.cli.base import write_boards
 from layerprof.cli.tensorboard import _with_files
 from layerprof.errors import LayerprofError
 from layerprof.ledger import SWEEP_FILE, Layout, begin
@@ -162,3 +167,100 @@ def test_runs_of_another_program_are_shown_beside_the_export(tmp_path: Path) -> 
 
     assert place == tmp_path
     assert runs_below(tmp_path) == ["tensorboard/mine"]
+
+
+TRACES = [
+    "host.1.pt.trace.json.gz",
+    "mine/host.pt.trace.json",
+    "a/b/c/host.1.pt.trace.json",
+    "mine/tensorboard/h.pt.trace.json",
+]
+
+
+@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize("make", [lambda folder: profile_in(folder / "profile.json"), sweep_in])
+def test_traces_of_the_users_own_are_shown_beside_the_export(
+    tmp_path: Path, make: Callable[[Path], object], name: str
+) -> None:
+    make(tmp_path)
+    write_trace(tmp_path / name, [])
+
+    place = _with_files(tmp_path)
+
+    assert place == tmp_path
+    assert runs_below(tmp_path / "tensorboard")
+
+
+def test_traces_beside_profiles_and_a_sweep_right_under_are_shown_too(tmp_path: Path) -> None:
+    for name in ("b1", "b4"):
+        profile_in(tmp_path / name / "profile.json")
+    sweep_in(tmp_path / "sw")
+    write_trace(tmp_path / "torch" / "host.1.pt.trace.json", [])
+
+    assert _with_files(tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_traces_alone_are_shown_where_they_lie(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write_trace(tmp_path / name, [])
+
+    assert _with_files(tmp_path) == tmp_path
+    assert complaints_of(capsys) == []
+    assert not (tmp_path / "tensorboard").exists()
+
+
+@pytest.mark.parametrize("name", ["mine/trace.json", "mine/host.pt.trace.json.bak"])
+def test_what_no_page_shows_anyway_changes_nothing(tmp_path: Path, name: str) -> None:
+    profile_in(tmp_path / "profile.json")
+    write_trace(tmp_path / name, [])
+
+    assert _with_files(tmp_path) == tmp_path / "tensorboard"
+
+
+def test_exports_beside_their_sources_are_not_shown_twice(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        lp.save(traced_profile(), tmp_path / name / "profile.json")
+        write_boards(traced_profile(), tmp_path / name)
+
+    assert _with_files(tmp_path) == tmp_path / "tensorboard"
+
+
+def test_an_export_of_what_lies_deeper_is_shown_too(tmp_path: Path) -> None:
+    profile_in(tmp_path / "profile.json")
+    write_boards(traced_profile(), tmp_path / "a" / "b")
+
+    assert _with_files(tmp_path) == tmp_path
+
+
+def test_traces_behind_a_link_are_shown_too(tmp_path: Path) -> None:
+    logdir = tmp_path / "logs"
+    profile_in(logdir / "profile.json")
+    write_trace(tmp_path / "elsewhere" / "host.1.pt.trace.json", [])
+    (logdir / "mine").symlink_to(tmp_path / "elsewhere")
+
+    assert _with_files(logdir) == logdir
+
+
+def test_a_damaged_profile_does_not_keep_traces_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = profile_in(tmp_path / "profile.json")
+    bad.write_bytes(bad.read_bytes()[:-10])
+    write_trace(tmp_path / "mine" / "host.1.pt.trace.json", [])
+
+    place = _with_files(tmp_path)
+
+    assert place == tmp_path
+    assert complaints_of(capsys)[-1].startswith(f"layerprof: note: not exported: {bad}")
+
+
+def test_a_damaged_timeline_costs_the_trace_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lp.save(traced_profile(), tmp_path / "p.profile.json")
+    timeline = tmp_path / "p.profile.timeline.npz"
+    timeline.write_bytes(timeline.read_bytes()[:-100])
+
+    place = _with_files(tmp_path)
+
+    assert runs_below(place) == ["p"]
+    assert "p.profile.timeline.npz is truncated or damaged" in read(place / "p").text("tables/")
+    (line,) = complaints_of(capsys)[1:]
+    assert line.startswith(f"layerprof: note: no trace of {tmp_path / 'p.profile.json'}: ")
+    assert "is truncated or damaged" in line

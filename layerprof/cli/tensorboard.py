@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,8 @@ import typer
 from layerprof.cli.base import BOARDS, Traceback, complain
 from layerprof.errors import InputError, LayerprofError
 from layerprof.ledger import SWEEP_FILE
-from layerprof.viewer import require_folder, serve
+from layerprof.viewer import is_events, require_folder, serve, shown_files
 
-_EVENT_FILES = "events.out.tfevents*"
-_TRACES = "*.pt.trace.json*"
 _PROFILE_FILES = ("profile.json", "*.profile.json")
 _RESULTS = "cells"  # the folder of a sweep's results in that of the sweep
 _MARK = b'"layerprof"'  # stands at the beginning of every record
@@ -107,13 +105,33 @@ def _folder_of(given: str) -> Path:
 
 
 def _with_files(logdir: Path) -> Path:
-    """The folder for TensorBoard to look in: the one given, or that of the export of what is in it."""
+    """The folder for TensorBoard to look in: that of the export, or the one given where it has anything else.
+
+    Raises:
+        LayerprofError: where nothing can be shown.
+    """
     exported = logdir / BOARDS
     sources = _sources(logdir, exported)
-    _export([source for source in sources if _is_stale(source)], exported, count=len(sources))
-    has_export = bool(sources) and next(exported.rglob(_EVENT_FILES), None) is not None
-    others = (path for path in logdir.rglob(_EVENT_FILES) if BOARDS not in path.relative_to(logdir).parts)
-    return exported if has_export and next(others, None) is None else logdir
+    if not sources:
+        return logdir
+    has_others = _has_others(logdir, exported, sources)
+    failures = _export([source for source in sources if _is_stale(source)], exported)
+    if len(failures) == len(sources) and not has_others:
+        raise failures[0]
+    for failure in failures:
+        complain(f"not exported: {failure}", kind="note")
+    return logdir if has_others or next(shown_files(exported), None) is None else exported
+
+
+def _has_others(logdir: Path, exported: Path, sources: Iterable[_Source]) -> bool:
+    """Whether the folder has runs or traces besides the exports of its sources, of which some lie beside these."""
+    from layerprof.boards.base import is_exported
+
+    beside = {(source.path if source.path.is_dir() else source.path.parent) / BOARDS for source in sources}
+    return any(
+        not path.is_relative_to(exported) and (beside.isdisjoint(path.parents) or not is_exported(path))
+        for path in shown_files(logdir)
+    )
 
 
 def _sources(logdir: Path, exported: Path) -> list[_Source]:
@@ -165,31 +183,27 @@ def _is_stale(source: _Source) -> bool:
         return True
 
 
-def _export(sources: Sequence[_Source], exported: Path, *, count: int) -> None:
-    """Exports them; one that is damaged is told, and does not keep the others back.
+def _export(sources: Sequence[_Source], exported: Path) -> list[LayerprofError]:
+    """Exports them; one that is damaged does not keep the others back.
 
     Args:
         sources: that have no export, or an old one.
         exported: the folder of all exports.
-        count: of all sources.
 
-    Raises:
-        LayerprofError: where nothing can be shown.
+    Returns:
+        Why some could not be exported.
     """
     if not sources:
-        return
+        return []
     told = f"{_told(sources)} for TensorBoard, as of now, in {exported}; start again for what is measured later"
     complain(told, kind="exporting")
-    failures = []
+    failures: list[LayerprofError] = []
     for source in sources:
         try:
             _export_one(source)
         except LayerprofError as error:
             failures.append(error)
-    if len(failures) == count:
-        raise failures[0]
-    for failure in failures:
-        complain(f"not exported: {failure}", kind="note")
+    return failures
 
 
 def _told(sources: Sequence[_Source]) -> str:
@@ -202,22 +216,28 @@ def _told(sources: Sequence[_Source]) -> str:
 
 def _export_one(source: _Source) -> None:
     from layerprof.boards import export_tensorboard
-    from layerprof.output import load
-    from layerprof.records import FlopReport
+    from layerprof.output import load_but_timeline
+    from layerprof.records import FlopReport, Profile
+    from layerprof.store import why_no_timeline
 
-    record = load(source.path)
-    if not isinstance(record, FlopReport):
-        export_tensorboard(record, source.target)
+    record = load_but_timeline(source.path)
+    if isinstance(record, FlopReport):
+        return
+    export_tensorboard(record, source.target)
+    reason = why_no_timeline(record) if isinstance(record, Profile) else None
+    if reason is not None:
+        complain(f"no trace of {source.path}: {reason}", kind="note")
 
 
 def _note_on_runs(place: Path) -> str | None:
     """One line where the pages show nothing, or nothing at first."""
-    runs = len({path.parent for path in place.rglob(_EVENT_FILES)})
+    shown = tuple(shown_files(place))
+    runs = len({path.parent for path in shown if is_events(path.name)})
     if runs > _MOST_RUNS_TICKED:
         return (
             f"of more than {_MOST_RUNS_TICKED} runs, here {runs}, TensorBoard ticks none: "
             "tick those to see, or filter them by name, such as report"
         )
-    if runs == 0 and next(place.rglob(_TRACES), None) is None:
+    if not shown:
         return f"nothing to show in {place}: no runs, traces, sweep or profiles in it, nor right under it"
     return None

@@ -4,6 +4,7 @@
          │     └─ plugin: pages and static files ─ loading, in processes that know today's categories
          ├─ settings (TensorBoard's own pages, nothing smoothed and nothing cut off)
          └─ signals (kept until what is being begun or closed is whole)
+    contents ─ what of a folder there is to show
 
 Nothing that is installed is changed: a subclass and a copy of the pages take the places in this one server.
 """
@@ -17,11 +18,12 @@ from pathlib import Path
 from layerprof.errors import InputError
 from layerprof.viewer.base import Choice
 from layerprof.viewer.choice import chosen_plugin
+from layerprof.viewer.contents import is_events, shown_files
 from layerprof.viewer.server import Installation, Options, Server, running
 from layerprof.viewer.settings import NOTE, plain_pages
 from layerprof.viewer.signals import kept_back
 
-__all__ = ["Choice", "Server", "chosen_plugin", "serve"]
+__all__ = ["Choice", "Server", "chosen_plugin", "is_events", "serve", "shown_files"]
 
 
 @contextmanager

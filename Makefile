@@ -25,7 +25,7 @@ run: $(STAMP)
 	@$(VENV)/bin/layerprof sweep batch --model blip2-tiny --samples 16 --quick --out $(QUICKSTART)
 
 test: $(STAMP)
-	@$(PY) -m pytest -q -n auto -m "not gpu"
+	@$(PY) -m pytest -q -n auto --dist worksteal -m "not gpu"
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

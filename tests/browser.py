@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Page, Request, Response
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _ARGUMENTS = (
@@ -49,22 +49,32 @@ class Complaints:
 
 
 @contextmanager
-def offline_page() -> Iterator[tuple[Page, Complaints]]:
-    """A page of a browser without a network; skips the test where there is no browser to drive."""
+def offline_browser() -> Iterator[Browser]:
+    """A browser without a network; skips the test where there is none to drive."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next((found for found in map(shutil.which, _NAMES) if found), None)
     if path is None:
         pytest.skip(f"no browser of the names {', '.join(_NAMES)} is installed")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(WAIT_MS)
-        complaints = Complaints()
-        _listen(page, complaints)
         try:
-            yield page, complaints
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def page_of(browser: Browser) -> Iterator[tuple[Page, Complaints]]:
+    """A page that shares nothing with the browser's other ones, and what goes wrong on it."""
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    complaints = Complaints()
+    _listen(page, complaints)
+    try:
+        yield page, complaints
+    finally:
+        context.close()
 
 
 def _listen(page: Page, complaints: Complaints) -> None:

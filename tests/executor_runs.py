@@ -84,6 +84,15 @@ def finished(kind: str, folder: Path, entry: str, *, limits: Limits | None = Non
     return end
 
 
+def finished_on(executor: Executor, kind: str, folder: Path, entry: str, *, limits: Limits | None = None) -> Finished:
+    """The end of one run on an executor of ``as_source_says``."""
+    job = job_on(slot_of(kind, executor), folder, limits=limits)
+    settings = replace(job.cell.settings, dataset="TextVQA", source=entry)
+    executor.submit(replace(job, cell=replace(job.cell, settings=settings)))
+    (end,) = ends_of(executor, 1)
+    return end
+
+
 def first_event(executor: Executor) -> Event:
     """The next thing that happens."""
     end_s = time.monotonic() + PATIENCE_S

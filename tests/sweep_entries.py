@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import layerprof as lp
 from layerprof.ledger import Outcome
 from layerprof.records import FrozenMapping, RunConditions, RunRecord, RunSummary
 from layerprof.sweeping.base import PlannedCell
@@ -31,6 +32,12 @@ def quick(cell: PlannedCell, tell: Tell) -> Outcome:
     spans_s = FrozenMapping({"build": 0.0, "measure": 0.0})
     summary = RunSummary(cell=cell.id, status="done", metrics=metrics)
     return Outcome(record=RunRecord(summary=summary, axes=cell.axes, spans_s=spans_s))
+
+
+def as_source_says(cell: PlannedCell, tell: Tell) -> Outcome:
+    """The entry that the cell names as its source, so that one executor runs them all."""
+    entry: Callable[[PlannedCell, Tell], Outcome] = globals()[str(cell.settings.source)]
+    return entry(cell, tell)
 
 
 def with_pid(cell: PlannedCell, tell: Tell) -> Outcome:
@@ -61,13 +68,11 @@ def tells_its_threads(cell: PlannedCell, tell: Tell) -> Outcome:
 
 
 def leaves_space_for_a_record(cell: PlannedCell, tell: Tell) -> Outcome:
-    """Fills the disk of its log but for three pages, and brings a profile that takes more."""
-    from store_records import full_profile
-
+    """Fills the disk of its log but for three pages, and brings the profile in its directory, which takes more."""
+    profile = lp.load("profile.json")
+    assert isinstance(profile, lp.Profile)
     _fill_disk(left_bytes=3 * 4096)
-    profile = full_profile()
-    profile, labels = full_profile(), FrozenMapping({f"label {number}": "x" * 100 for number in range(400)})
-    return replace(quick(cell, tell), profile=replace(profile, spec=replace(profile.spec, labels=labels)))
+    return replace(quick(cell, tell), profile=profile)
 
 
 def leaves_no_space(cell: PlannedCell, tell: Tell) -> Outcome:
@@ -181,7 +186,11 @@ def leaves_a_child_and_sleeps(cell: PlannedCell, tell: Tell) -> Outcome:
 
 def spins(cell: PlannedCell, tell: Tell) -> Outcome:
     """Works for two seconds, with signs of life as a profile gives them."""
-    end_s = time.monotonic() + 2.0
+    return spins_briefly(cell, tell, seconds=2.0)
+
+
+def spins_briefly(cell: PlannedCell, tell: Tell, *, seconds: float = 0.1) -> Outcome:
+    end_s = time.monotonic() + seconds
     step = 0
     while time.monotonic() < end_s:
         step += 1

@@ -9,20 +9,34 @@ from pathlib import Path
 import pytest
 from reference_sweeps import reference_sweep
 from report_records import flop_report, profile_of, two_blocks
+from sweep_parts import of_tests, with_few_cells
 
 from layerprof.cli.main import main
+from layerprof.records import SweepRecord
 from layerprof.store import write_record
 
 Run = Callable[..., tuple[int, str, str]]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("records")
+
+
+@pytest.fixture(scope="module")
+def record(folder: Path) -> SweepRecord:
+    """The sweep in the folder, which has a profile and a FLOP report beside it."""
+    made = of_tests(with_few_cells(reference_sweep(folder)), "batch", "optimization")
+    write_record(made, folder / "sweep.json")
+    write_record(profile_of(two_blocks()), folder / "one.profile.json")
+    write_record(flop_report(), folder / "flops.json")
+    return made
+
+
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs ``layerprof report`` beside a sweep, a profile and a FLOP report; gives exit status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    write_record(reference_sweep(tmp_path), tmp_path / "sweep.json")
-    write_record(profile_of(two_blocks()), tmp_path / "one.profile.json")
-    write_record(flop_report(), tmp_path / "flops.json")
+def run(record: SweepRecord, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``layerprof report`` beside the records, which it reads alone; gives exit status, output and errors."""
+    monkeypatch.chdir(folder)
 
     def run_it(*arguments: str) -> tuple[int, str, str]:
         status = main(["report", *arguments])
@@ -32,18 +46,18 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return run_it
 
 
-def test_a_sweep_as_json_has_a_cell_for_each_of_its_own(run: Run) -> None:
+def test_a_sweep_as_json_has_a_cell_for_each_of_its_own(run: Run, record: SweepRecord) -> None:
     status, output, _ = run("sweep.json", "--format", "json")
 
     assert status == 0
-    assert len(json.loads(output)["cells"]) == 38
+    assert len(json.loads(output)["cells"]) == len(record.cells)
 
 
-def test_a_sweep_as_raw_figures_is_a_block_for_each_cell(run: Run) -> None:
+def test_a_sweep_as_raw_figures_is_a_block_for_each_cell(run: Run, record: SweepRecord) -> None:
     status, output, _ = run("sweep.json", "--format", "raw")
 
     assert status == 0
-    assert len(output.rstrip("\n").split("\n\n")) == 38
+    assert len(output.rstrip("\n").split("\n\n")) == len(record.cells)
     assert "Beside the published" not in output
 
 
@@ -89,9 +103,9 @@ def test_what_is_of_sweeps_alone_is_refused_in_one_line(
     assert errors.count("\n") == 1
 
 
-def test_a_file_gets_what_standard_output_would_have(run: Run) -> None:
+def test_a_file_gets_what_standard_output_would_have(run: Run, tmp_path: Path) -> None:
     _, output, _ = run("sweep.json", "--format", "raw", "--against", "reference")
 
-    run("sweep.json", "--format", "raw", "--against", "reference", "--out", "figures.txt")
+    run("sweep.json", "--format", "raw", "--against", "reference", "--out", str(tmp_path / "figures.txt"))
 
-    assert Path("figures.txt").read_text() == output
+    assert (tmp_path / "figures.txt").read_text() == output

@@ -7,10 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from quick_cells import quick_cells
+from torch import nn
 
 import layerprof as lp
 from layerprof import sweeping
@@ -49,6 +52,17 @@ PLAN = """
 """
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    with quick_cells():
+        yield
+
+
+@pytest.fixture(scope="module")
+def profile() -> lp.Profile:
+    return lp.profile(nn.Linear(4, 4), torch.ones(3, 4), passes=("time", "flops"), warmup=1, repeats=2)
 
 
 @pytest.fixture
@@ -246,7 +260,11 @@ def test_cells_that_are_done_stay_unless_told_otherwise(run: Run) -> None:
         (("batch", "--executor", "threads"), "no executor 'threads'; use one of process"),
         (("batch", "--rounds", "0"), "rounds"),
         (("batch", "--timeout", "0"), "timeout_s"),
-        (("batch", "--device", "cuda:99"), "no cell of the plan has its device here: asked for cuda:99"),
+        pytest.param(
+            ("batch", "--device", "cuda:99"),
+            "no cell of the plan has its device here: asked for cuda:99",
+            marks=pytest.mark.slow,  # a process with torch looks for devices
+        ),
         (("batch", "--colour", "red"), "No such option: --colour"),
     ],
 )
@@ -313,8 +331,8 @@ def test_a_report_of_a_sweep_that_was_saved_as_a_file_shows_it_as_it_was(run: Ru
 
 
 @pytest.mark.parametrize("format_name", ["text", "markdown", "html", "csv"])
-def test_a_report_goes_to_a_file_where_asked(run: Run, format_name: str) -> None:
-    run("profile", "swept:good", "--repeats", "2", "--out", "out")
+def test_a_report_goes_to_a_file_where_asked(run: Run, profile: lp.Profile, format_name: str) -> None:
+    lp.save(profile, "out/profile.json")
 
     status, output, _ = run("report", "out/profile.json", "--format", format_name, "--out", "again.txt")
 
@@ -322,8 +340,8 @@ def test_a_report_goes_to_a_file_where_asked(run: Run, format_name: str) -> None
     assert Path("again.txt").read_text() == lp.render(lp.load("out/profile.json"), format_name)  # type: ignore[arg-type]  # every format in turn, and a profile
 
 
-def test_a_folder_with_a_profile_alone_reports_it(run: Run) -> None:
-    run("profile", "swept:good", "--repeats", "2", "--out", "out")
+def test_a_folder_with_a_profile_alone_reports_it(run: Run, profile: lp.Profile) -> None:
+    lp.save(profile, "out/profile.json")
 
     status, output, _ = run("report", "out")
 

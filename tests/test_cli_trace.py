@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from quick_cells import quick_cells
 from torch import nn
 from torch_traces import cuda_trace, written
 
@@ -28,6 +30,12 @@ axes: {dtype: [fp32, bf16]}
 rounds: 1
 fixed: {quick: true}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    with quick_cells():
+        yield
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from energy_profiles import bench, profiled
 import layerprof as lp
 from layerprof.testing.energy import HONEST, PRESETS
 
-# Of each preset; `make bench` takes 300.
-RUNS = [pytest.param(2, id="two runs"), pytest.param(5, id="five runs", marks=pytest.mark.slow)]
+# Runs of each preset; `make bench` takes 300. In a run alone, all layers may err together, by its drift.
+FEW = {"turing": 2, "volta": 2, "rapl_intel": 2}  # a tick of 100 ms, one of 20 ms, and one of 1 ms that jitters
+MANY = 5
 
 Found = tuple[float, float, bool]
 
@@ -47,19 +48,21 @@ def profile_of(name: str, seed: int) -> lp.Profile:
     return profiled(bench(name, seed=seed), seed=seed)
 
 
-@pytest.mark.parametrize("runs", RUNS)
-@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [*FEW.items(), *(pytest.param(name, MANY, marks=pytest.mark.slow) for name in HONEST)],
+)
 def test_planted_joules_are_in_the_printed_intervals(name: str, runs: int) -> None:
     found = [layer for seed in range(runs) for layer in recovered(name, seed)]
 
     errors, widths, covered = zip(*found, strict=True)
     assert abs(statistics.fmean(errors)) < 0.01
     assert statistics.median(widths) < 0.05
-    # Of 20 or 50, and layers of a run err together, by its drift; 93 to 97 % is for the bench's 300 runs to say.
-    assert sum(covered) / len(covered) > (0.75 if runs > 2 else 0.6)
+    # Of 20 or 50; 93 to 97 % is for the bench's 300 runs to say.
+    assert sum(covered) / len(covered) > (0.75 if runs == MANY else 0.6)
 
 
-@pytest.mark.parametrize("runs", RUNS)
+@pytest.mark.parametrize("runs", [1, pytest.param(MANY, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", sorted(set(PRESETS) - set(HONEST)))
 def test_a_dishonest_counter_gives_no_joules_or_is_told(name: str, runs: int) -> None:
     for seed in range(runs):

@@ -94,7 +94,7 @@ def test_polls_that_are_slower_at_the_opening_do_not_make_windows_longer() -> No
 
 @pytest.mark.parametrize(
     ("estimator", "rounds"),
-    [("edges", 600), pytest.param("edges", 2000, marks=pytest.mark.slow), ("ticks", 400)],
+    [("edges", 300), pytest.param("edges", 2000, marks=pytest.mark.slow), ("ticks", 200)],
 )
 def test_the_interval_of_five_windows_covers_the_truth_as_often_as_it_says(
     estimator: EnergyEstimator, rounds: int

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from quick_cells import quick_cells
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 SHOWN = {"reference_flops": "0.7513 T", "sweep_own_module": "the fastest:"}  # by the others, a profile
 SLOW = ("reference_flops", "sweep_own_module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    with quick_cells():
+        yield
 
 
 def _param(path: Path) -> object:

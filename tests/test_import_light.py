@@ -37,23 +37,19 @@ HEAVY = {
 MODEL_LIBRARIES = {"datasets", "torch", "transformers"}
 
 
-def modules_loaded_by(statements: str, *arguments: str) -> set[str]:
-    """Top-level names of the modules that the statements load in a fresh interpreter."""
-    program = (
-        "import sys",
-        "before = set(sys.modules)",
-        statements,
-        "import json",
-        "print(json.dumps(sorted({name.split('.')[0] for name in set(sys.modules) - before})))",
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(program), *arguments], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+RENDERERS = ("text", "markdown", "html", "csv")
+STEPS = {  # one after the other in one process: what one loads is in those after it, which may load more
+    "import": "import layerprof as lp; dir(lp); lp.__version__",
+    "records": "lp.Profile; lp.SweepRecord; lp.LayerprofError",
+    "load": "profile = lp.load(sys.argv[1]); assert profile.layers",
+    **{name: f"assert lp.render(profile, {name!r})" for name in RENDERERS},
+    "--version": "from layerprof.cli.main import main; assert main(['--version']) == 0",
+    "--help": "assert main(['--help']) == 0",
+}
 
 
-@pytest.fixture
-def saved_profile(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def saved_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = Environment(
         layerprof=lp.__version__,
         python="3.11",
@@ -70,48 +66,47 @@ def saved_profile(tmp_path: Path) -> Path:
     profile = lp.Profile(
         spec=ProfileSpec(model="net", model_type="Net", passes=()), environment=environment, layers=(root,)
     )
-    path = tmp_path / "profile.json"
+    path = tmp_path_factory.mktemp("saved") / "profile.json"
     lp.save(profile, path)
     return path
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    loaded = modules_loaded_by("import layerprof as lp; dir(lp); lp.__version__")
-
-    assert "layerprof" in loaded
-    assert not loaded & HEAVY
-
-
-def test_records_and_errors_load_nothing_heavy() -> None:
-    loaded = modules_loaded_by("import layerprof as lp; lp.Profile; lp.SweepRecord; lp.LayerprofError")
-
-    assert not loaded & HEAVY
-
-
-def test_loading_a_profile_does_not_load_torch(saved_profile: Path) -> None:
-    loaded = modules_loaded_by("import layerprof as lp; assert lp.load(sys.argv[1]).layers", str(saved_profile))
-
-    assert not loaded & MODEL_LIBRARIES
-
-
-@pytest.mark.parametrize("renderer", ["text", "markdown", "html", "csv"])
-def test_rendering_a_loaded_profile_does_not_load_torch(saved_profile: Path, renderer: str) -> None:
-    loaded = modules_loaded_by(
-        "import layerprof as lp; assert lp.render(lp.load(sys.argv[1]), sys.argv[2])", str(saved_profile), renderer
+@pytest.fixture(scope="module")
+def loaded(saved_profile: Path) -> dict[str, set[str]]:
+    """Top-level names of the modules that are loaded in a fresh interpreter after each of the steps."""
+    program = ["import json, sys", "before, found = set(sys.modules), {}"]
+    for name, statements in STEPS.items():
+        seen = "sorted({name.split('.')[0] for name in set(sys.modules) - before})"
+        program += [statements, f"found[{name!r}] = {seen}"]
+    program.append("print(json.dumps(found))")
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(program), str(saved_profile)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
+    return {name: set(modules) for name, modules in json.loads(done.stdout.splitlines()[-1]).items()}
 
-    assert not loaded & MODEL_LIBRARIES
+
+def test_importing_the_package_loads_nothing_heavy(loaded: dict[str, set[str]]) -> None:
+    assert "layerprof" in loaded["import"]
+    assert not loaded["import"] & HEAVY
 
 
-def test_the_command_line_answers_help_without_torch() -> None:
-    loaded = modules_loaded_by(
-        "from layerprof.cli.main import main\n"
-        "sys.argv[:] = ['layerprof', '--help']\n"
-        "try:\n"
-        "    status = main()\n"
-        "except SystemExit as end:\n"
-        "    status = end.code\n"
-        "assert not status, status"
-    )
+def test_records_and_errors_load_nothing_heavy(loaded: dict[str, set[str]]) -> None:
+    assert not loaded["records"] & HEAVY
 
-    assert not loaded & MODEL_LIBRARIES
+
+def test_loading_a_profile_does_not_load_torch(loaded: dict[str, set[str]]) -> None:
+    assert not loaded["load"] & MODEL_LIBRARIES
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_rendering_a_loaded_profile_does_not_load_torch(loaded: dict[str, set[str]], renderer: str) -> None:
+    assert not loaded[renderer] & MODEL_LIBRARIES
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_the_command_line_answers_without_torch(loaded: dict[str, set[str]], option: str) -> None:
+    assert not loaded[option] & MODEL_LIBRARIES

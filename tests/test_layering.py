@@ -8,8 +8,9 @@ under ``if TYPE_CHECKING`` is free.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,8 @@ FORBIDDEN_IN_ROOM = {
 }
 PRINTING_ROOMS = {"cli", "__main__"}
 PRINTS_OR_EXITS = {"print", "input", "exit", "quit", "sys.exit", "SystemExit", "logging.basicConfig"}
+IMPORTS_BY_NAME = ("import_module", "__import__")
+ENDS_OF_CALLS = tuple(name.rpartition(".")[2] for name in (*PRINTS_OR_EXITS, *IMPORTS_BY_NAME))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +106,19 @@ class Import:
     is_lazy: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Module:
     """One file of the library, by its dotted name."""
 
     name: str
     is_package: bool
-    tree: ast.Module
+    source: str
+
+    @cached_property
+    def nodes(self) -> tuple[tuple[ast.AST, bool], ...]:
+        """Every import and call that can run, and whether it waits for one; no call where none has a name to find."""
+        has_calls = any(name in self.source for name in ENDS_OF_CALLS)
+        return tuple(run_time_nodes(ast.parse(self.source, filename=self.name), has_calls=has_calls))
 
     @property
     def room(self) -> str:
@@ -130,37 +139,40 @@ def modules_under(root: Path) -> dict[str, Module]:
         parts = [FACADE, *path.relative_to(root).with_suffix("").parts]
         is_package = parts[-1] == "__init__"
         name = ".".join(parts[:-1] if is_package else parts)
-        found[name] = Module(name=name, is_package=is_package, tree=ast.parse(path.read_text(), filename=str(path)))
+        found[name] = Module(name=name, is_package=is_package, source=path.read_text())
     return found
 
 
-def run_time_nodes(node: ast.AST, *, is_lazy: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Every node that can run, and whether it waits for a call."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            for statement in child.orelse:
-                yield statement, is_lazy
-                yield from run_time_nodes(statement, is_lazy=is_lazy)
+def run_time_nodes(tree: ast.AST, *, has_calls: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """Every import and call that can run, and whether it waits for a call; expressions are left out without calls."""
+    left = [(tree, False)]
+    while left:
+        node, is_lazy = left.pop()
+        if isinstance(node, ast.expr) and not has_calls:
             continue
-        yield child, is_lazy
-        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        yield from run_time_nodes(child, is_lazy=is_lazy or is_function)
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call):
+            yield node, is_lazy
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            left += [(statement, is_lazy) for statement in node.orelse]
+            continue
+        is_lazy = is_lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        left += [(child, is_lazy) for child in ast.iter_child_nodes(node)]
 
 
-def imports_of(module: Module, known: dict[str, Module]) -> Iterator[Import]:
-    for node, is_lazy in run_time_nodes(module.tree):
+def imports_of(module: Module, known: Mapping[str, Module]) -> Iterator[Import]:
+    for node, is_lazy in module.nodes:
         for target in targets_of(node, module, known):
             yield Import(target=target, line=getattr(node, "lineno", 0), is_lazy=is_lazy)
 
 
-def targets_of(node: ast.AST, module: Module, known: dict[str, Module]) -> list[str]:
+def targets_of(node: ast.AST, module: Module, known: Mapping[str, Module]) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
         source = absolute_source(node, module)
         names = [f"{source}.{alias.name}" for alias in node.names]
         return [name if source == FACADE or name in known else source for name in names]
-    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(IMPORTS_BY_NAME):
         return [text.value for text in node.args[:1] if isinstance(text, ast.Constant) and isinstance(text.value, str)]
     return []
 
@@ -172,8 +184,7 @@ def absolute_source(node: ast.ImportFrom, module: Module) -> str:
     return ".".join([*start, *([node.module] if node.module else [])])
 
 
-def violations_under(root: Path) -> list[str]:
-    modules = modules_under(root)
+def violations_in(modules: Mapping[str, Module]) -> list[str]:
     complaints = []
     for module in modules.values():
         if module.name == FACADE:
@@ -231,20 +242,23 @@ def fault_between_rooms(source: str, target: str) -> str | None:
 def printing_in(module: Module) -> Iterator[str]:
     if module.room in PRINTING_ROOMS:
         return
-    for node, _ in run_time_nodes(module.tree):
+    for node, _ in module.nodes:
         called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if called in PRINTS_OR_EXITS:
             line = getattr(node, "lineno", 0)
             yield f"{module.name}:{line} calls {called}: only cli prints, exits or sets up logging"
 
 
-def test_every_import_points_to_a_lower_rank() -> None:
-    assert violations_under(ROOT) == []
+@pytest.fixture(scope="module")
+def modules() -> Mapping[str, Module]:
+    return modules_under(ROOT)
 
 
-def test_the_walk_finds_the_rooms_and_their_imports() -> None:
-    modules = modules_under(ROOT)
+def test_every_import_points_to_a_lower_rank(modules: Mapping[str, Module]) -> None:
+    assert violations_in(modules) == []
 
+
+def test_the_walk_finds_the_rooms_and_their_imports(modules: Mapping[str, Module]) -> None:
     found = {one.target for one in imports_of(modules["layerprof.records.base"], modules)}
 
     assert "layerprof.stats" in found
@@ -294,7 +308,7 @@ def write_tree(root: Path, files: dict[str, str]) -> Path:
 def test_the_checker_finds_a_violation(tmp_path: Path, name: str, source: str, complaint: str) -> None:
     root = write_tree(tmp_path, {"__init__.py": "", "flops/b.py": "f = 1", name: source})
 
-    found = violations_under(root)
+    found = violations_in(modules_under(root))
 
     assert len(found) == 1
     assert complaint in found[0]
@@ -324,4 +338,4 @@ def test_the_checker_lets_pass_what_the_rules_allow(tmp_path: Path, name: str, s
     siblings = {"flops/a.py": "", "flops/b.py": "", "flops/base.py": "", "cli/run.py": ""}
     root = write_tree(tmp_path, {"__init__.py": "", **siblings, name: source})
 
-    assert violations_under(root) == []
+    assert violations_in(modules_under(root)) == []

@@ -38,11 +38,14 @@ def test_the_environment_of_one_process_does_not_change() -> None:
 
 def test_the_settings_that_change_speed_are_in_the_flags() -> None:
     before = torch.get_float32_matmul_precision()
+    newer = [(setting, setting.fp32_precision) for setting in (torch.backends.cuda.matmul, MKLDNN_PRODUCTS)]
     try:
         torch.set_float32_matmul_precision("medium")
         flags = machine.environment_of(CPU).flags
     finally:
         torch.set_float32_matmul_precision(before)
+        for setting, precision in newer:  # which the older word has set too
+            setting.fp32_precision = precision
 
     assert flags["float32_matmul_precision"] == "medium"
     assert flags["deterministic"] == "False"

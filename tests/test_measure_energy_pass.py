@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import itertools
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -42,6 +43,21 @@ class Failing:
 
     def close(self) -> None:
         self.closed += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A pass on the bench that nothing disturbed, and how often its counter was read."""
+
+    profile: lp.Profile
+    reads: int
+
+
+@pytest.fixture(scope="module")
+def whole() -> Whole:
+    one = bench()
+    source = Failing(one, after=10**9)
+    return Whole(profiled(one, energy=source), source.reads)
 
 
 def test_joules_are_none_with_one_note_where_the_machine_has_no_counter() -> None:
@@ -122,39 +138,34 @@ def test_top_k_replays_the_layers_with_the_most_time_alone() -> None:
     assert [unit.name for unit in profile.energy.units] == ["language.0.first"]
 
 
-def test_layers_are_left_out_where_the_time_is_short_and_a_note_says_so() -> None:
-    whole, profile = profiled(bench()), profiled(bench(), max_s=95.0)
+def test_layers_are_left_out_where_the_time_is_short_and_a_note_says_so(whole: Whole) -> None:
+    profile = profiled(bench(), max_s=95.0)
 
-    assert whole.energy is not None
+    assert whole.profile.energy is not None
     assert profile.energy is not None
-    assert 0 < len(profile.energy.units) < len(whole.energy.units)
-    assert profile.energy.duration_s < whole.energy.duration_s
+    assert 0 < len(profile.energy.units) < len(whole.profile.energy.units)
+    assert profile.energy.duration_s < whole.profile.energy.duration_s
     assert "energy_time" in codes(profile)
 
 
-def test_members_of_a_class_are_sampled_first_middle_and_last() -> None:
-    profile = profiled(bench())
-
-    assert profile.energy is not None
-    units = {unit.name: unit for unit in profile.energy.units}
+def test_members_of_a_class_are_sampled_first_middle_and_last(whole: Whole) -> None:
+    assert whole.profile.energy is not None
+    units = {unit.name: unit for unit in whole.profile.energy.units}
     assert units["vision.0"].sampled == ("vision.0", "vision.2", "vision.4")
     assert units["vision.0"].windows == 5 + 2 * 3
     assert units["head.0"].windows == 5
 
 
-def failing(share: float, *, is_interrupted: bool = False) -> tuple[Bench, Failing]:
-    """A source that fails when so much of a whole pass's readings were made."""
-    sounding = bench()
-    sound = Failing(sounding, after=10**9)
-    profiled(sounding, energy=sound)
+def failing(*, after: int, is_interrupted: bool = False) -> tuple[Bench, Failing]:
+    """A bench and a source of it that fails when so many readings were made."""
     one = bench()
-    source = Failing(one, after=int(share * sound.reads))
+    source = Failing(one, after=after)
     source.is_interrupted = is_interrupted
     return one, source
 
 
 def test_a_gpu_that_is_lost_at_once_leaves_the_other_passes_whole() -> None:
-    one, source = failing(0.0)
+    one, source = failing(after=0)
 
     profile = profiled(one, energy=source)
 
@@ -165,8 +176,8 @@ def test_a_gpu_that_is_lost_at_once_leaves_the_other_passes_whole() -> None:
     assert not source.closed  # it is the caller's
 
 
-def test_a_gpu_that_is_lost_late_leaves_the_windows_until_then() -> None:
-    one, source = failing(0.97)
+def test_a_gpu_that_is_lost_late_leaves_the_windows_until_then(whole: Whole) -> None:
+    one, source = failing(after=int(0.97 * whole.reads))
 
     profile = profiled(one, energy=source)
 
@@ -176,8 +187,8 @@ def test_a_gpu_that_is_lost_late_leaves_the_windows_until_then() -> None:
     assert "unsupported_device" in codes(profile)
 
 
-def test_ctrl_c_leaves_the_windows_until_then() -> None:
-    one, source = failing(0.97, is_interrupted=True)
+def test_ctrl_c_leaves_the_windows_until_then(whole: Whole) -> None:
+    one, source = failing(after=int(0.97 * whole.reads), is_interrupted=True)
 
     with pytest.raises(lp.MeasurementInterruptedError, match="energy pass") as caught:
         profiled(one, energy=source)
@@ -190,7 +201,7 @@ def test_ctrl_c_leaves_the_windows_until_then() -> None:
 
 
 def test_ctrl_c_before_a_step_was_measured_says_so() -> None:
-    one, source = failing(0.0, is_interrupted=True)
+    one, source = failing(after=0, is_interrupted=True)
 
     with pytest.raises(lp.MeasurementInterruptedError) as caught:
         profiled(one, energy=source)
@@ -200,14 +211,14 @@ def test_ctrl_c_before_a_step_was_measured_says_so() -> None:
 
 
 class Heavy:
-    """An input whose copy takes the device 20 ms at 100 W, as a large KV cache would."""
+    """An input that takes a while to copy, as a KV cache does; ``copying`` is a function, which no copy follows."""
 
-    def __init__(self, device: SimulatedDevice) -> None:
-        self.device, self.held = device, torch.ones(1)
+    def __init__(self, copying: Callable[[], None]) -> None:
+        self.copying, self.held = copying, torch.ones(1)
 
     def __deepcopy__(self, memo: object) -> Heavy:
-        self.device.run(power_w=100.0, seconds=0.020)
-        return Heavy(self.device)
+        self.copying()
+        return Heavy(self.copying)
 
 
 class Given(nn.Module):
@@ -225,7 +236,7 @@ def test_the_copies_of_inputs_before_each_step_are_no_part_of_its_joules() -> No
 
     profile = lp.profile(
         Given(one.device),
-        (torch.ones(1, 1), Heavy(one.device)),
+        (torch.ones(1, 1), Heavy(lambda: one.device.run(power_w=100.0, seconds=0.020))),
         passes=("time", "energy"),
         warmup=0,
         repeats=6,
@@ -365,7 +376,7 @@ class Stretching(nn.Module):
 def test_a_counter_that_is_reset_between_windows_is_told() -> None:
     one = bench("reset", seed=3)
 
-    profile = profiled(one, energy=one.sources)
+    profile = profiled(one, energy=one.sources, layers="none")
 
     assert codes(profile) & {"counter_reset"} or (profile.energy and profile.energy.counter.source == "simulated_power")
 
@@ -376,7 +387,7 @@ def test_the_model_is_as_it_was() -> None:
     torch.manual_seed(7)
     state = torch.get_rng_state()
 
-    profiled(one)
+    profiled(one, top_k=1)
 
     assert all(torch.equal(value, before[name]) for name, value in one.net.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)

@@ -30,6 +30,13 @@ def flops_of_a_real_run(model: nn.Module, inputs: Mapping[str, Tensor], **option
     return {layer.path: layer.flops for layer in profile.layers}
 
 
+@pytest.fixture(scope="module")
+def stated_total() -> int:
+    """FLOPs of a generation of the stated length by the smallest of the models."""
+    report = lp.count_flops(architecture("gpt2").model(), prompt_of("gpt2"), method="generate", method_kwargs=STATED)
+    return report.total
+
+
 def prompt_of(name: str) -> dict[str, Tensor]:
     """What generate takes: ids with a mask, and pictures where the model has any."""
     inputs = dict(architecture(name).inputs())
@@ -77,13 +84,13 @@ def test_a_search_over_beams_is_refused() -> None:
         lp.count_flops(model, inputs, method="generate", method_kwargs={**STATED, "num_beams": 2})
 
 
-def test_no_token_ends_a_generation_early() -> None:
+def test_no_token_ends_a_generation_early(stated_total: int) -> None:
     model, inputs = architecture("gpt2").model(), prompt_of("gpt2")
     may_end = {"max_new_tokens": TOKENS, "eos_token_id": list(range(64)), "pad_token_id": 0}
 
     report = lp.count_flops(model, inputs, method="generate", method_kwargs=may_end)
 
-    assert report.total == lp.count_flops(model, inputs, method="generate", method_kwargs=STATED).total
+    assert report.total == stated_total
 
 
 def test_a_generation_without_a_stated_length_is_refused() -> None:
@@ -103,14 +110,14 @@ class Wrapper(nn.Module):
         return generate(**inputs)
 
 
-def test_a_generation_inside_a_model_has_to_be_of_stated_length_too() -> None:
+def test_a_generation_inside_a_model_has_to_be_of_stated_length_too(stated_total: int) -> None:
     model, inputs = architecture("gpt2").model(), prompt_of("gpt2")
 
     with pytest.raises(lp.InputError, match=r"how many tokens .*max_new_tokens"):
         lp.count_flops(Wrapper(model), inputs, method="generate")
 
     report = lp.count_flops(Wrapper(model), inputs, method="generate", method_kwargs=STATED)
-    assert report.total == lp.count_flops(model, inputs, method="generate", method_kwargs=STATED).total
+    assert report.total == stated_total
 
 
 @pytest.mark.parametrize("is_kept", [False, True], ids=["looked up in the step", "kept from before"])
@@ -134,23 +141,22 @@ def test_a_length_that_is_stated_by_position_will_do() -> None:
     assert report.total == lp.count_flops(model, (ids,), method="generate", method_kwargs=kwargs).total
 
 
-def test_the_models_own_stated_length_will_do() -> None:
+def test_the_models_own_stated_length_will_do(stated_total: int) -> None:
     model, inputs = architecture("gpt2").model(), prompt_of("gpt2")
     config = getattr(model, "generation_config")  # noqa: B009 - torch's types hide it
 
     config.max_new_tokens = TOKENS
 
-    stated = lp.count_flops(model, inputs, method="generate", method_kwargs=STATED)
-    assert lp.count_flops(model, inputs, method="generate").total == stated.total
+    assert lp.count_flops(model, inputs, method="generate").total == stated_total
 
 
-def test_a_generation_in_a_callable_is_as_long_as_it_may_be() -> None:
+def test_a_generation_in_a_callable_is_as_long_as_it_may_be(stated_total: int) -> None:
     model, inputs = architecture("gpt2").model(), prompt_of("gpt2")
     generate = getattr(model, "generate")  # noqa: B009 - torch's types hide it
 
     report = lp.count_flops(model, call=lambda: generate(**inputs, max_new_tokens=TOKENS))
 
-    assert report.total == lp.count_flops(model, inputs, method="generate", method_kwargs=STATED).total
+    assert report.total == stated_total
 
 
 def test_a_prompt_without_mask_and_data_is_refused_with_the_remedy() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
+import gc
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -107,6 +109,64 @@ def test_a_table_in_the_cache_of_a_function_is_no_fake_afterwards() -> None:
 
     assert report.total == PRODUCT_FLOPS
     assert not isinstance(table(WIDTH)[0], FakeTensor)
+
+
+@functools.lru_cache(maxsize=1)
+def tables(width: int) -> dict[str, list[tuple[Tensor, ...]]]:
+    return {"of one width": [(torch.randn(WIDTH, width),)]}
+
+
+def test_a_table_in_containers_in_the_cache_of_a_function_is_no_fake_afterwards() -> None:
+    class Cached(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ tables(WIDTH)["of one width"][0][0]
+
+    lp.count_flops(Cached(), X)
+
+    assert not isinstance(tables(WIDTH)["of one width"][0][0], FakeTensor)
+
+
+@functools.lru_cache
+def doubled(width: int) -> int:
+    return 2 * width
+
+
+def test_a_cache_without_a_fake_stays_when_another_is_emptied() -> None:
+    class Cached(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ table(doubled(WIDTH))[0]
+
+    doubled.cache_clear()
+    lp.count_flops(Cached(), X)
+
+    assert doubled.cache_info().currsize == 1
+
+
+@pytest.fixture
+def _nothing_put_aside() -> Iterator[None]:
+    """The collector of garbage has put nothing aside, before the test and after it."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_nothing_put_aside")
+@pytest.mark.parametrize("model", [nn.Linear(WIDTH, WIDTH), nn.Linear(1, 1)], ids=["a step", "a step that raises"])
+def test_the_collector_has_put_nothing_aside_afterwards(model: nn.Module) -> None:
+    with contextlib.suppress(lp.MeasurementError):
+        lp.count_flops(model, X)
+
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.usefixtures("_nothing_put_aside")
+def test_what_the_caller_had_the_collector_put_aside_stays_there() -> None:
+    gc.freeze()
+    before = gc.get_freeze_count()
+
+    lp.count_flops(nn.Linear(WIDTH, WIDTH), X)
+
+    assert 0 < gc.get_freeze_count() <= before
 
 
 def test_a_layer_that_is_copied_is_counted() -> None:

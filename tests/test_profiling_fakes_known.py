@@ -6,6 +6,7 @@ import pytest
 import torch
 from architectures import FAMILIES, Architecture
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import flex_attention
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import layerprof as lp
@@ -97,9 +98,24 @@ def test_packed_sequences_of_known_lengths_are_counted_without_padding(lengths: 
     assert report.total == sum(lengths) * gates == real(Packing(), inputs).step_flops
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's compiler about torch, when it is loaded
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
 def test_attention_as_a_higher_order_op_has_the_flops_of_a_real_run() -> None:
+    class Flexible(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            heads = x.unflatten(1, (2, -1))  # (B, H, T, C)
+            hidden = flex_attention(heads, heads, heads)
+            assert isinstance(hidden, Tensor)
+            return hidden
+
+    x = torch.ones(2, 2 * ROWS, WIDTH)
+
+    assert lp.count_flops(Flexible(), x).total == real(Flexible(), x).step_flops == 2 * 2 * 4 * ROWS * ROWS * WIDTH
+
+
+@pytest.mark.slow  # the library has torch's compiler loaded
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's compiler about torch, when it is loaded
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
+def test_attention_as_a_higher_order_op_of_transformers_has_the_flops_of_a_real_run() -> None:
     family = next(family for family in FAMILIES if family.name == "llama")
     model, inputs = Architecture(family=family, attention="eager").model(), family.inputs()
     switch = getattr(model, "set_attn_implementation")  # noqa: B009 - torch's types hide it

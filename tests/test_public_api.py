@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -162,14 +163,28 @@ def test_no_room_takes_the_place_of_a_public_function() -> None:
     assert rooms & PUBLIC_NAMES <= PUBLIC_MODULES
 
 
-def test_functions_stay_functions_when_their_rooms_are_imported_directly() -> None:
-    lines = (
-        "import layerprof.sweeping, layerprof.sweeping.plans, layerprof.profiling, layerprof.store, layerprof.report",
-        "import layerprof as lp",
-        "assert all(map(callable, (lp.sweep, lp.profile, lp.load, lp.save, lp.render, lp.Plan))), vars(lp)",
-    )
+@contextmanager
+def not_imported() -> Iterator[None]:
+    """Nothing of layerprof is imported in the block; what was before it is again after it."""
+    kept = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "layerprof"}
+    for name in kept:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "layerprof"]:
+            del sys.modules[name]
+        sys.modules.update(kept)
 
-    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, check=True)
+
+def test_functions_stay_functions_when_their_rooms_are_imported_directly() -> None:
+    with not_imported():
+        for room in ("sweeping", "sweeping.plans", "profiling", "store", "report"):
+            importlib.import_module(f"layerprof.{room}")
+        fresh = importlib.import_module("layerprof")
+
+        assert fresh is not lp
+        assert all(map(callable, (fresh.sweep, fresh.profile, fresh.load, fresh.save, fresh.render, fresh.Plan)))
 
 
 def test_type_checkers_see_each_name_where_the_run_time_finds_it() -> None:

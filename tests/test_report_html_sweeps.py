@@ -9,15 +9,16 @@ from html.parser import HTMLParser
 
 import pytest
 from reference_sweeps import reference_sweep, small_sweep
+from sweep_parts import of_tests, with_few_cells
 
 from layerprof.analysis import analysed
 from layerprof.records import AxisValue, FrozenMapping, SweepRecord
 from layerprof.report import html, render
 from layerprof.report.html import HtmlRenderer, Picture
-from layerprof.report.plots import sweep_plots
+from layerprof.report.plots import SweepPlot, sweep_plots
 from layerprof.views import sweep_tables
 
-MOST_BYTES = 3_000_000
+MOST_BYTES = 1_000_000
 PICTURE = Picture(title="A picture", alt="what it shows", png=b"\x89PNG", test="batch")
 HOSTILE = "<script>alert(1)</script><a href=http://evil.example>\u202e"
 
@@ -52,7 +53,12 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> SweepRecord:
-    return analysed(reference_sweep(tmp_path_factory.mktemp("sweep")))
+    return analysed(with_few_cells(reference_sweep(tmp_path_factory.mktemp("sweep"))))
+
+
+@pytest.fixture(scope="module")
+def plots(record: SweepRecord) -> tuple[SweepPlot, ...]:
+    return sweep_plots(record)
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +71,17 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def test_every_figure_is_in_the_page_once_with_its_words(record: SweepRecord, page: Page) -> None:
+def test_every_figure_is_in_the_page_once_with_its_words(plots: tuple[SweepPlot, ...], page: Page) -> None:
     sources, words = page.values("img", "src"), page.values("img", "alt")
 
-    titles = [plot.title for plot in sweep_plots(record)]
+    titles = [plot.title for plot in plots]
     assert len(set(sources)) == len(sources) == len(titles)
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert sorted(alt.partition(";")[0] for alt in words) == sorted(titles)
 
 
-def test_a_figure_stands_below_a_table_of_its_test(record: SweepRecord, page: Page) -> None:
-    titles = {plot.title: plot.test for plot in sweep_plots(record)}
+def test_a_figure_stands_below_a_table_of_its_test(plots: tuple[SweepPlot, ...], page: Page) -> None:
+    titles = {plot.title: plot.test for plot in plots}
     starts = {"device": "Device", "batch": "Batch", "image_size": "Image", "seq_len": "Seq", "optimization": "Opt"}
 
     above, found = "", dict[str, str]()
@@ -106,7 +112,7 @@ def test_a_figure_stands_below_a_table_of_its_test_whatever_its_title(monkeypatc
 
 
 def test_the_words_of_a_figure_without_energy_have_none() -> None:
-    bare = small_sweep()
+    bare = of_tests(with_few_cells(small_sweep()), "batch", "optimization")
     cells = tuple(
         dataclasses.replace(
             cell,

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from reference_sweeps import cell_of, reference_sweep
+from sweep_parts import of_tests, with_cells, with_few_cells
 
 from layerprof.analysis import analysed
 from layerprof.records import AxisValue, Breakdown, CellRecord, FrozenMapping, StageTime, SweepRecord
@@ -34,12 +35,6 @@ def titles_of(record: SweepRecord) -> Mapping[str, str]:
     return {plot.name: plot.title for plot in sweep_plots(record)}
 
 
-def of_tests(record: SweepRecord, *names: str) -> SweepRecord:
-    """The sweep as far as those tests go; its other figures would only take time to draw."""
-    tests = tuple(test for test in record.plan.tests if test.name in names)
-    return dataclasses.replace(record, plan=dataclasses.replace(record.plan, tests=tests))
-
-
 def with_stages(record: SweepRecord, change: Callable[[Breakdown, StageTime], StageTime]) -> SweepRecord:
     assert record.analysis is not None
     breakdowns = tuple(
@@ -51,10 +46,6 @@ def with_stages(record: SweepRecord, change: Callable[[Breakdown, StageTime], St
 
 def with_kernels(_: Breakdown, stage: StageTime) -> StageTime:
     return dataclasses.replace(stage, device_s=None if stage.self_s is None else KERNELS_SHARE * stage.self_s)
-
-
-def with_cells(record: SweepRecord, change: Callable[[CellRecord], CellRecord]) -> SweepRecord:
-    return dataclasses.replace(record, cells=tuple(change(cell) for cell in record.cells))
 
 
 def with_axes(record: SweepRecord, **axes: AxisValue) -> SweepRecord:
@@ -142,12 +133,12 @@ def test_a_device_that_is_not_there_takes_the_room_of_its_reasons_alone(record: 
 
 
 def test_bars_say_that_they_are_of_instrumented_steps(record: SweepRecord) -> None:
-    for name, figure in sweep_figures(record).items():
+    for name, figure in sweep_figures(with_few_cells(record)).items():
         assert ("steps with the instruments on" in title_of(figure)) is name.startswith("stages_")
 
 
 def test_every_figure_says_that_it_is_quick(record: SweepRecord) -> None:
-    some = of_tests(record, "batch", "seq_len", "optimization")
+    some = of_tests(with_few_cells(record), "batch", "seq_len", "optimization")
     quick = of_runs(with_axes(some, quick=True), 1)
 
     assert all("quick: one process, short windows" in title_of(figure) for figure in sweep_figures(quick).values())
@@ -155,7 +146,7 @@ def test_every_figure_says_that_it_is_quick(record: SweepRecord) -> None:
 
 
 def test_every_figure_says_that_its_numbers_are_of_one_process(record: SweepRecord) -> None:
-    some = of_tests(record, "batch", "seq_len", "optimization")
+    some = of_tests(with_few_cells(record), "batch", "seq_len", "optimization")
     single, several = (sweep_figures(of_runs(some, runs)).values() for runs in (1, 3))
 
     assert all("one process a row" in title_of(figure) for figure in single)
@@ -176,8 +167,9 @@ def test_no_title_is_wider_than_its_figure(record: SweepRecord, is_long: bool) -
         axes = FrozenMapping[AxisValue]({**cell.axes, "dataset": f"{cell.axes['dataset']} {LONG}"})
         return dataclasses.replace(cell, axes=axes, notes=notes)
 
-    plan = dataclasses.replace(record.plan, model=LONG)
-    shown = dataclasses.replace(with_cells(record, change), plan=plan) if is_long else record
+    few = with_few_cells(record)
+    plan = dataclasses.replace(few.plan, model=LONG)
+    shown = dataclasses.replace(with_cells(few, change), plan=plan) if is_long else few
 
     for figure in sweep_figures(shown).values():
         figure.draw_without_rendering()
@@ -231,10 +223,11 @@ def test_a_title_names_what_is_in_its_picture(record: SweepRecord) -> None:
             kept = {name: value for name, value in cell.metrics.items() if not name.startswith(starts)}
             return dataclasses.replace(cell, metrics=FrozenMapping(kept))
 
-        return with_cells(record, change)
+        return with_cells(few, change)
 
+    few = with_few_cells(record)
     tests = ("batch", "seq_len", "optimization")
-    whole, bare = (titles_of(of_tests(each, *tests)) for each in (record, without("energy", "accuracy")))
+    whole, bare = (titles_of(of_tests(each, *tests)) for each in (few, without("energy", "accuracy")))
 
     assert whole["latency_energy_plot"] == "Latency per batch and energy per sample against the batch size"
     assert bare["latency_energy_plot"] == "Latency per batch and latency per sample against the batch size"

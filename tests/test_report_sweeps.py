@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 
 import pytest
 from reference_sweeps import reference_sweep, small_sweep
 from report_records import HOSTILE, batch_sweep, flop_report, profile_of, two_blocks
 from rich.console import Console
+from sweep_parts import of_tests, with_few_cells
 
 from layerprof.errors import InputError
 from layerprof.records import (
@@ -48,14 +51,34 @@ ANALYSIS = AnalysisRecord(
 )
 
 
+Rendered = Callable[[Format], str]
+
+
 @pytest.fixture(scope="module")
-def record(tmp_path_factory: pytest.TempPathFactory) -> SweepRecord:
-    return replace(reference_sweep(tmp_path_factory.mktemp("reference")), analysis=ANALYSIS)
+def bare(tmp_path_factory: pytest.TempPathFactory) -> SweepRecord:
+    return reference_sweep(tmp_path_factory.mktemp("reference"))
+
+
+@pytest.fixture(scope="module")
+def record(bare: SweepRecord) -> SweepRecord:
+    return replace(bare, analysis=ANALYSIS)
+
+
+@pytest.fixture(scope="module")
+def rendered(record: SweepRecord) -> Rendered:
+    """The sweep in a format; each is made once."""
+    return cache(partial(render, record))
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Rendered:
+    """The sweep of hostile names in a format; each is made once."""
+    return cache(partial(render, hostile_sweep()))
 
 
 def hostile_sweep() -> SweepRecord:
     """The made-up sweep with hostile names wherever data sets, models and reasons can put one."""
-    record = small_sweep()
+    record = with_few_cells(small_sweep())
     tests = tuple(
         replace(test, fixed=FrozenMapping[AxisValue]({**test.fixed, "weights": HOSTILE})) for test in record.plan.tests
     )
@@ -93,15 +116,15 @@ def test_every_line_of_a_terminal_fits(record: SweepRecord) -> None:
     assert max(map(len, (line for line in printed(record).splitlines() if "─" not in line))) <= LOG_WIDTH
 
 
-def test_columns_that_a_terminal_does_without_are_named_and_stand_in_markdown(record: SweepRecord) -> None:
-    section = render(record, "text").partition("\nOptimization, in full\n")[2].partition("\nWhat was in force\n")[0]
+def test_columns_that_a_terminal_does_without_are_named_and_stand_in_markdown(rendered: Rendered) -> None:
+    section = rendered("text").partition("\nOptimization, in full\n")[2].partition("\nWhat was in force\n")[0]
 
     (footnote,) = (line for line in section.splitlines() if line.startswith("Without "))
 
     left_out = footnote.removeprefix("Without ").partition(", which")[0].split("; ")
     assert "attention seen" in left_out
     assert "in force" not in left_out
-    markdown = render(record, "markdown").partition("## Optimization, in full\n")[2].splitlines()[1]
+    markdown = rendered("markdown").partition("## Optimization, in full\n")[2].splitlines()[1]
     assert all(escaped(name) in markdown for name in left_out)
 
 
@@ -148,7 +171,7 @@ def uncertain(cell: CellRecord) -> CellRecord:
 def test_a_compact_table_too_wide_for_a_terminal_keeps_its_columns_and_leaves_its_intervals_to_markdown(
     record: SweepRecord,
 ) -> None:
-    wide = replace(record, cells=tuple(map(uncertain, record.cells)))
+    wide = of_tests(replace(record, cells=tuple(map(uncertain, record.cells))), "seq_len", "batch")
     title = "Sequence length (text tokens at most), as published"
 
     text = printed(wide).partition(f"\n{title}\n")[2].partition("\n\n")[0]
@@ -166,13 +189,14 @@ def test_a_column_of_which_nothing_was_measured_is_the_first_to_go(record: Sweep
         for cell in record.cells
     )
 
-    section = printed(replace(record, cells=cells)).partition("\nBatch size, in full\n")[2].partition("\n\n")[0]
+    text = printed(of_tests(replace(record, cells=cells), "batch"))
+    section = text.partition("\nBatch size, in full\n")[2].partition("\n\n")[0]
 
     assert "Without peak memory; convolutions; " in section
 
 
-def test_a_terminal_has_the_first_findings_of_each_test_and_counts_the_rest(record: SweepRecord) -> None:
-    text, markdown = render(record, "text"), render(record, "markdown")
+def test_a_terminal_has_the_first_findings_of_each_test_and_counts_the_rest(rendered: Rendered) -> None:
+    text, markdown = rendered("text"), rendered("markdown")
 
     assert "growth 5 of the batch" in text
     assert "growth 6 of the batch" not in text
@@ -185,24 +209,20 @@ def test_a_terminal_has_the_first_findings_of_each_test_and_counts_the_rest(reco
 
 @pytest.mark.parametrize("format", ["text", "markdown", "json", "raw"])
 def test_figures_beside_published_ones_are_in_every_format_of_prose_and_data(
-    record: SweepRecord, format: Format
+    rendered: Rendered, format: Format
 ) -> None:
-    rendered = render(record, format)
+    content = rendered(format)
 
-    assert "an earlier report" in rendered
-    assert any(word in rendered for word in ("batch_size 4", "batch\\_size 4"))
-    assert any(word in rendered for word in ("not scored", "without a ratio"))
+    assert "an earlier report" in content
+    assert any(word in content for word in ("batch_size 4", "batch\\_size 4"))
+    assert any(word in content for word in ("not scored", "without a ratio"))
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "json"])
-def test_a_sweep_of_tests_without_an_analysis_is_analysed_first(
-    tmp_path_factory: pytest.TempPathFactory, format: Format
-) -> None:
-    bare = reference_sweep(tmp_path_factory.mktemp("bare"))
+def test_a_sweep_of_tests_without_an_analysis_is_analysed_first(bare: SweepRecord, format: Format) -> None:
+    content = render(of_tests(bare, "image_size"), format)
 
-    rendered = render(bare, format)
-
-    assert "the processor brings every picture back" in " ".join(rendered.split())
+    assert "the processor brings every picture back" in " ".join(content.split())
 
 
 def test_a_plan_without_tests_reads_no_file(record: SweepRecord) -> None:
@@ -231,8 +251,8 @@ def test_the_csv_of_a_plan_without_tests_has_an_empty_column_of_them() -> None:
     assert {row["tests"] for row in csv_rows(batch_sweep())} == {""}
 
 
-def test_json_and_csv_have_the_same_rows(record: SweepRecord) -> None:
-    cells = json.loads(render(record, "json"))["cells"]
+def test_json_and_csv_have_the_same_rows(record: SweepRecord, rendered: Rendered) -> None:
+    cells = json.loads(rendered("json"))["cells"]
 
     for row, cell in zip(csv_rows(record), cells, strict=True):
         assert row["id"] == cell["id"]
@@ -244,8 +264,8 @@ def test_json_and_csv_have_the_same_rows(record: SweepRecord) -> None:
             assert value is None or float(row[name]) == value
 
 
-def test_json_has_the_plan_and_the_analysis_with_ratios(record: SweepRecord) -> None:
-    content = json.loads(render(record, "json"))
+def test_json_has_the_plan_and_the_analysis_with_ratios(record: SweepRecord, rendered: Rendered) -> None:
+    content = json.loads(rendered("json"))
 
     assert [test["name"] for test in content["plan"]["tests"]] == [test.name for test in record.plan.tests]
     assert [each["ratio"] for each in content["analysis"]["comparisons"]] == [2.0, None]
@@ -274,23 +294,23 @@ def test_json_and_raw_are_of_sweeps_alone(format: Format, other: Record) -> None
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "html", "csv", "json", "raw"])
-def test_no_control_or_direction_mark_of_a_name_survives(format: Format) -> None:
-    rendered = render(hostile_sweep(), format)
+def test_no_control_or_direction_mark_of_a_name_survives(hostile: Rendered, format: Format) -> None:
+    content = hostile(format)
 
-    assert "\u202e" not in rendered
-    assert "\n=2+2" not in rendered
+    assert "\u202e" not in content
+    assert "\n=2+2" not in content
 
 
 @pytest.mark.parametrize("format", ["markdown", "html"])
-def test_no_script_tag_survives(format: Format) -> None:
-    rendered = render(hostile_sweep(), format)
+def test_no_script_tag_survives(hostile: Rendered, format: Format) -> None:
+    content = hostile(format)
 
-    assert "<script" not in rendered
-    assert "&lt;script&gt;" in rendered
+    assert "<script" not in content
+    assert "&lt;script&gt;" in content
 
 
-def test_every_row_of_a_markdown_table_has_the_width_of_its_heading() -> None:
-    for section in render(hostile_sweep(), "markdown").split("\n## ")[1:]:
+def test_every_row_of_a_markdown_table_has_the_width_of_its_heading(hostile: Rendered) -> None:
+    for section in hostile("markdown").split("\n## ")[1:]:
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in section.splitlines() if line.startswith("|")}
         assert len(widths) == 1
 
@@ -304,5 +324,5 @@ def test_a_test_whose_name_is_a_formula_is_no_formula_in_a_spreadsheet() -> None
     assert all(row["tests"].startswith("'=cmd()") for row in rows)
 
 
-def test_the_ends_of_a_shares_interval_do_without_its_unit(record: SweepRecord) -> None:
-    assert "20.0 % [0.0, 45.0]" in render(record, "text")
+def test_the_ends_of_a_shares_interval_do_without_its_unit(rendered: Rendered) -> None:
+    assert "20.0 % [0.0, 45.0]" in rendered("text")

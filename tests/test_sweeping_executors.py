@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 import pytest
@@ -23,6 +24,7 @@ from executor_runs import (
     executor_of,
     failure_text,
     finished,
+    finished_on,
     first_event,
     job_on,
     options,
@@ -65,9 +67,26 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+class Finish(Protocol):
+    def __call__(self, kind: str, folder: Path, entry: str, *, limits: Limits | None = None) -> Finished: ...
+
+
+@pytest.fixture(scope="module")
+def finish() -> Iterator[Finish]:
+    """Gives the end of one run; those in processes have one executor together, whose servers are there by then."""
+    with executor_of("process", options("as_source_says")) as shared:
+
+        def called(kind: str, folder: Path, entry: str, *, limits: Limits | None = None) -> Finished:
+            if kind in ("process", "fresh"):
+                return finished_on(shared, kind, folder, entry, limits=limits)
+            return finished(kind, folder, entry, limits=limits)
+
+        yield called
+
+
 @EVERY
-def test_a_run_brings_its_metrics_its_environment_and_its_conditions(kind: str, tmp_path: Path) -> None:
-    end = finished(kind, tmp_path, "quick")
+def test_a_run_brings_its_metrics_its_environment_and_its_conditions(finish: Finish, kind: str, tmp_path: Path) -> None:
+    end = finish(kind, tmp_path, "quick")
 
     record, place = end.outcome.record, end.job.slot
     assert record.summary.status == "done"
@@ -80,20 +99,20 @@ def test_a_run_brings_its_metrics_its_environment_and_its_conditions(kind: str, 
 
 
 @EVERY
-def test_an_exception_is_a_failed_run(kind: str, tmp_path: Path) -> None:
-    end = finished(kind, tmp_path, "raises")
+def test_an_exception_is_a_failed_run(finish: Finish, kind: str, tmp_path: Path) -> None:
+    end = finish(kind, tmp_path, "raises")
 
     assert failure_text(end, "exception") == "ValueError: this model is out of luck"
 
 
 @EVERY
-def test_an_entry_that_exits_is_a_failed_run(kind: str, tmp_path: Path) -> None:
-    assert failure_text(finished(kind, tmp_path, "exits"), "exception") == "SystemExit: 3"
+def test_an_entry_that_exits_is_a_failed_run(finish: Finish, kind: str, tmp_path: Path) -> None:
+    assert failure_text(finish(kind, tmp_path, "exits"), "exception") == "SystemExit: 3"
 
 
 @EVERY
-def test_an_entry_that_returns_no_outcome_is_a_failed_run(kind: str, tmp_path: Path) -> None:
-    assert "found NoneType" in failure_text(finished(kind, tmp_path, "returns_nothing"), "exception")
+def test_an_entry_that_returns_no_outcome_is_a_failed_run(finish: Finish, kind: str, tmp_path: Path) -> None:
+    assert "found NoneType" in failure_text(finish(kind, tmp_path, "returns_nothing"), "exception")
 
 
 @EVERY
@@ -153,9 +172,10 @@ def test_this_process_is_a_cells_while_it_measures_one_inline(tmp_path: Path, mo
     assert "LAYERPROF_CELL" not in os.environ
 
 
-def test_a_run_in_this_process_is_looked_at_too(tmp_path: Path) -> None:
+def test_a_run_in_this_process_is_looked_at_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = finished("inline", tmp_path / "short", "quick")
-    long = finished("inline", tmp_path / "long", "spins")
+    monkeypatch.setattr("layerprof.sweeping.isolation.watching.conditions.LEAST_S", 0.05)
+    long = finished("inline", tmp_path / "long", "spins_briefly")
 
     assert "contention_unseen" in [note.code for note in summary_of(short).notes]
     assert long.outcome.record.conditions is not None
@@ -164,8 +184,8 @@ def test_a_run_in_this_process_is_looked_at_too(tmp_path: Path) -> None:
 
 
 @EVERY
-def test_the_threads_of_a_run_are_those_while_it_measured(kind: str, tmp_path: Path) -> None:
-    conditions = finished(kind, tmp_path, "tells_its_threads").outcome.record.conditions
+def test_the_threads_of_a_run_are_those_while_it_measured(finish: Finish, kind: str, tmp_path: Path) -> None:
+    conditions = finish(kind, tmp_path, "tells_its_threads").outcome.record.conditions
 
     assert conditions is not None
     assert conditions.threads == 7
@@ -224,36 +244,40 @@ def test_the_slots_of_a_host_are_measured_together_where_it_is_asked_for(tmp_pat
 
 
 @ISOLATED
-def test_an_exit_status_without_a_result_is_a_crash_with_its_last_words(kind: str, tmp_path: Path) -> None:
-    text = failure_text(finished(kind, tmp_path, "ends_with_7"), "crash")
+def test_an_exit_status_without_a_result_is_a_crash_with_its_last_words(
+    finish: Finish, kind: str, tmp_path: Path
+) -> None:
+    text = failure_text(finish(kind, tmp_path, "ends_with_7"), "crash")
 
     assert "exit status 7 before it began to measure and no result: the library gave up" in text
 
 
 @ISOLATED
-def test_a_kill_from_outside_without_evidence_of_want_of_memory_is_a_crash(kind: str, tmp_path: Path) -> None:
-    text = failure_text(finished(kind, tmp_path, "kills_itself"), "crash")
+def test_a_kill_from_outside_without_evidence_of_want_of_memory_is_a_crash(
+    finish: Finish, kind: str, tmp_path: Path
+) -> None:
+    text = failure_text(finish(kind, tmp_path, "kills_itself"), "crash")
 
     assert "was killed by signal 9 from outside while it did: memory 1 of 2; nothing tells that memory ran out" in text
 
 
 @ISOLATED
-def test_a_segmentation_fault_is_told_with_its_place(kind: str, tmp_path: Path) -> None:
-    text = failure_text(finished(kind, tmp_path, "reads_address_0"), "segv")
+def test_a_segmentation_fault_is_told_with_its_place(finish: Finish, kind: str, tmp_path: Path) -> None:
+    text = failure_text(finish(kind, tmp_path, "reads_address_0"), "segv")
 
     assert "SIGSEGV" in text
     assert "in string_at (__init__.py" in text
 
 
 @ISOLATED
-def test_an_abort_is_a_crash(kind: str, tmp_path: Path) -> None:
-    assert "ended by SIGABRT" in failure_text(finished(kind, tmp_path, "aborts"), "crash")
+def test_an_abort_is_a_crash(finish: Finish, kind: str, tmp_path: Path) -> None:
+    assert "ended by SIGABRT" in failure_text(finish(kind, tmp_path, "aborts"), "crash")
 
 
 @ISOLATED
 @pytest.mark.parametrize("entry", ["beats_for_ever", pytest.param("sleeps_through_sigterm", marks=pytest.mark.slow)])
-def test_a_run_that_takes_too_long_is_stopped(kind: str, entry: str, tmp_path: Path) -> None:
-    end = finished(kind, tmp_path, entry, limits=Limits(timeout_s=0.4))
+def test_a_run_that_takes_too_long_is_stopped(finish: Finish, kind: str, entry: str, tmp_path: Path) -> None:
+    end = finish(kind, tmp_path, entry, limits=Limits(timeout_s=0.4))
 
     text = failure_text(end, "timeout")
     assert "longer than 0.4 s and was stopped" in text
@@ -262,18 +286,20 @@ def test_a_run_that_takes_too_long_is_stopped(kind: str, entry: str, tmp_path: P
 
 
 @ISOLATED
-def test_a_run_without_a_sign_of_life_is_stopped_and_told_where_it_stood(kind: str, tmp_path: Path) -> None:
+def test_a_run_without_a_sign_of_life_is_stopped_and_told_where_it_stood(
+    finish: Finish, kind: str, tmp_path: Path
+) -> None:
     limit_s = 2.0 if kind == "fresh" else 0.6  # a fresh process imports layerprof before its first sign
 
-    text = failure_text(finished(kind, tmp_path, "sleeps", limits=Limits(hang_s=limit_s)), "hang")
+    text = failure_text(finish(kind, tmp_path, "sleeps", limits=Limits(hang_s=limit_s)), "hang")
 
     assert f"no sign of life for {limit_s:g} s and was stopped while it did: time 1: in sleeps (sweep_entries" in text
 
 
 @pytest.mark.slow
 @ISOLATED
-def test_signs_of_life_keep_a_run_going(kind: str, tmp_path: Path) -> None:
-    end = finished(kind, tmp_path, "spins", limits=Limits(hang_s=1.5))
+def test_signs_of_life_keep_a_run_going(finish: Finish, kind: str, tmp_path: Path) -> None:
+    end = finish(kind, tmp_path, "spins", limits=Limits(hang_s=1.5))
 
     assert summary_of(end).status == "done"
 
@@ -290,8 +316,8 @@ def test_too_much_memory_is_an_error_in_the_cell_alone(kind: str, tmp_path: Path
 
 
 @ISOLATED
-def test_a_result_before_a_crash_is_kept_with_a_note(kind: str, tmp_path: Path) -> None:
-    summary = summary_of(finished(kind, tmp_path, "crashes_at_exit"))
+def test_a_result_before_a_crash_is_kept_with_a_note(finish: Finish, kind: str, tmp_path: Path) -> None:
+    summary = summary_of(finish(kind, tmp_path, "crashes_at_exit"))
 
     assert summary.status == "done"
     assert summary.metrics["latency_s"] == 1.0
@@ -312,18 +338,18 @@ def test_what_a_run_writes_goes_to_its_log(kind: str, tmp_path: Path, capfd: pyt
 
 
 @ISOLATED
-def test_much_output_does_not_hold_a_run_up(kind: str, tmp_path: Path) -> None:
-    assert summary_of(finished(kind, tmp_path, "writes_much")).status == "done"
+def test_much_output_does_not_hold_a_run_up(finish: Finish, kind: str, tmp_path: Path) -> None:
+    assert summary_of(finish(kind, tmp_path, "writes_much")).status == "done"
 
 
 @ISOLATED
-def test_a_run_that_asks_for_input_finds_its_end(kind: str, tmp_path: Path) -> None:
-    assert summary_of(finished(kind, tmp_path, "reads_input")).metrics == {"characters": 0}
+def test_a_run_that_asks_for_input_finds_its_end(finish: Finish, kind: str, tmp_path: Path) -> None:
+    assert summary_of(finish(kind, tmp_path, "reads_input")).metrics == {"characters": 0}
 
 
 @ISOLATED
-def test_what_a_run_leaves_behind_is_ended_with_it(kind: str, tmp_path: Path) -> None:
-    child = summary_of(finished(kind, tmp_path, "leaves_a_child")).metrics["child"]
+def test_what_a_run_leaves_behind_is_ended_with_it(finish: Finish, kind: str, tmp_path: Path) -> None:
+    child = summary_of(finish(kind, tmp_path, "leaves_a_child")).metrics["child"]
 
     wait_until_gone(int(child or 0))
 

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from store_records import full_profile
 
+import layerprof as lp
 from layerprof.host import default_threads
 from layerprof.ledger import Outcome
-from layerprof.records import AxisValue
+from layerprof.records import AxisValue, FrozenMapping
 from layerprof.sweeping.base import Beat, Finished, Job, Limits, PlannedCell, settings_of
 from layerprof.sweeping.base.options import ExecutorOptions
 from layerprof.sweeping.isolation import Isolation, run_blocking
@@ -80,6 +82,20 @@ def wait_until_gone(*pids: int) -> None:
     while any(map(is_running, pids)):
         assert time.monotonic() < end_s, f"of {pids} some still run"
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Isolation]:
+    """For runs of which each is another entry's; its servers are there by then."""
+    with Isolation(options("as_source_says")) as isolation:
+        yield isolation
+
+
+def outcome_on(isolation: Isolation, job: Job, entry: str) -> Outcome:
+    settings = replace(job.cell.settings, dataset="TextVQA", source=entry)
+    isolation.start(replace(job, cell=replace(job.cell, settings=settings)))
+    (end,) = ends_of(isolation)
+    return end.outcome
 
 
 @contextmanager
@@ -236,8 +252,8 @@ def test_memory_that_ran_out_names_the_sweeps_limit(tmp_path: Path) -> None:
     assert "as the sweep was asked" in failure.text
 
 
-def test_the_threads_are_those_that_were_in_force_while_it_measured(tmp_path: Path) -> None:
-    conditions = run_blocking(job_in(tmp_path), options=options("tells_its_threads")).record.conditions
+def test_the_threads_are_those_that_were_in_force_while_it_measured(shared: Isolation, tmp_path: Path) -> None:
+    conditions = outcome_on(shared, job_in(tmp_path), "tells_its_threads").record.conditions
 
     assert conditions is not None
     assert conditions.threads == 7
@@ -245,10 +261,10 @@ def test_the_threads_are_those_that_were_in_force_while_it_measured(tmp_path: Pa
 
 
 @pytest.mark.parametrize("device", ["cpu", "fake:0"])
-def test_a_cell_knows_that_it_is_one(device: str, tmp_path: Path) -> None:
+def test_a_cell_knows_that_it_is_one(shared: Isolation, device: str, tmp_path: Path) -> None:
     job = job_in(tmp_path)
 
-    outcome = run_blocking(replace(job, slot=slot(device=device)), options=options("with_pid"))
+    outcome = outcome_on(shared, replace(job, slot=slot(device=device)), "with_pid")
 
     assert outcome.record.summary.metrics["is_cell"] == 1
 
@@ -265,8 +281,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_too_full_for_the_profile_costs_the_profile_alone(small_disk: Path) -> None:
-    outcome = run_blocking(job_in(small_disk), options=options("leaves_space_for_a_record"))
+def test_a_disk_too_full_for_the_profile_costs_the_profile_alone(
+    shared: Isolation, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile, labels = full_profile(), FrozenMapping({f"label {number}": "x" * 100 for number in range(400)})
+    lp.save(replace(profile, spec=replace(profile.spec, labels=labels)), tmp_path / "profile.json")
+    monkeypatch.chdir(tmp_path)
+
+    outcome = outcome_on(shared, job_in(small_disk), "leaves_space_for_a_record")
 
     assert outcome.record.summary.status == "done"
     notes = [(note.code, note.quantity) for note in outcome.record.summary.notes if note.quantity != "latency_s"]
@@ -276,16 +298,16 @@ def test_a_disk_too_full_for_the_profile_costs_the_profile_alone(small_disk: Pat
 
 
 @pytest.mark.parametrize("entry", ["leaves_no_space", "prints_on_a_full_disk"])
-def test_a_disk_too_full_for_anything_is_no_crash(entry: str, small_disk: Path) -> None:
-    failure = run_blocking(job_in(small_disk), options=options(entry)).record.summary.failure
+def test_a_disk_too_full_for_anything_is_no_crash(shared: Isolation, entry: str, small_disk: Path) -> None:
+    failure = outcome_on(shared, job_in(small_disk), entry).record.summary.failure
 
     assert failure is not None
     assert failure.kind == "unavailable"
     assert "no space left" in failure.text.lower()
 
 
-def test_the_log_of_a_failed_run_is_handed_over(tmp_path: Path) -> None:
-    outcome = run_blocking(job_in(tmp_path), options=options("raises"))
+def test_the_log_of_a_failed_run_is_handed_over(shared: Isolation, tmp_path: Path) -> None:
+    outcome = outcome_on(shared, job_in(tmp_path), "raises")
 
     assert outcome.folder is not None
     assert "Traceback" in (outcome.folder / "log.txt").read_text()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
+from quick_cells import TINY, quick_cells
 from torch import nn
 
 import layerprof as lp
@@ -26,7 +27,6 @@ from layerprof.sweeping.base.workload import Workload, load_workload
 from layerprof.sweeping.measuring import measure
 from layerprof.sweeping.measuring.batches import notes_on_outputs
 
-TINY = "blip2-tiny"
 QUICK: dict[str, AxisValue] = {"warmup": 1, "repeats": 2}
 FLOPS = 2 * 3 * 4 * 4  # 3 rows through 4 by 4
 
@@ -137,6 +137,12 @@ MODULE = """
 Cell = Callable[..., PlannedCell]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    with quick_cells():
+        yield
+
+
 @pytest.fixture
 def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cell:
     """Makes a cell of a callable in a module of the working directory."""
@@ -153,6 +159,12 @@ def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cell:
 
 def preset_cell(**settings: AxisValue) -> PlannedCell:
     return PlannedCell(model=TINY, settings=settings_of(TINY, {**QUICK, **settings}))
+
+
+@pytest.fixture(scope="module")
+def padded() -> Outcome:
+    """Of one batch, and of a sample that fills none."""
+    return measure(preset_cell(batch_size=2, samples=3, text_tokens=9))
 
 
 def failure_of(outcome: Outcome) -> tuple[str, str]:
@@ -241,12 +253,10 @@ def test_layers_and_memory_of_a_preset_are_of_the_longest_batch() -> None:
     assert "batches_differ" in [note.code for note in outcome.record.summary.notes]
 
 
-def test_a_cell_says_what_is_missing_or_left_out() -> None:
-    outcome = measure(preset_cell(batch_size=2, samples=3, text_tokens=9))
-
-    *others, left_out = outcome.record.summary.notes
+def test_a_cell_says_what_is_missing_or_left_out(padded: Outcome) -> None:
+    *others, left_out = padded.record.summary.notes
     assert (left_out.code, left_out.quantity) == ("samples_left_out", "samples")
-    if outcome.record.summary.metrics["energy_j_per_sample"] is None:  # on a machine without a counter
+    if padded.record.summary.metrics["energy_j_per_sample"] is None:  # on a machine without a counter
         assert [note.quantity for note in others] == ["energy"]
         assert others[0].code in get_args(UnavailableCode)
 
@@ -258,11 +268,9 @@ def test_a_wide_interval_is_a_note(slowest_s: float, codes: list[str]) -> None:
     assert [note.code for note in notes_on_latency(latency_s)] == codes
 
 
-def test_a_cells_profile_says_what_it_was_run_on() -> None:
-    profile = measure(preset_cell(batch_size=2, text_tokens=9)).profile
-
-    assert profile is not None
-    labels = profile.spec.labels
+def test_a_cells_profile_says_what_it_was_run_on(padded: Outcome) -> None:
+    assert padded.profile is not None
+    labels = padded.profile.spec.labels
     assert (labels["task"], labels["batch_size"], labels["text_tokens"]) == ("sample", "2", "9")
     assert labels["samples"].count("easy-vqa/test/") == 2
 

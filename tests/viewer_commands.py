@@ -48,4 +48,17 @@ def children_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def are_gone(processes: list[psutil.Process]) -> bool:
-    return not psutil.wait_procs(processes, timeout=DEADLINE_S)[1]
+    """Whether all of them end; one that has ended counts even before its parent has asked for its status."""
+    deadline = time.monotonic() + DEADLINE_S
+    while any(map(_runs, processes)):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

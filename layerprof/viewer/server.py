@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TO_COME = "In 3.0, this warning will become an error"  # of headers that the plugin and TensorBoard itself leave out
 _HIGHEST_PORT = 65535
+_POLL_S = 0.05  # between two looks of a server whether it is to end; by default half a second, for which Ctrl-C waits
 _SAMPLES = (
     "scalars=100000,images=1000,text=1000"  # of a tag; else of more than 1,000 layers some are left out by chance
 )
@@ -134,6 +135,7 @@ def _program(installation: Installation, servers: list[_Closable]) -> TensorBoar
 
     def make(app: object, flags: object) -> object:
         server = create_port_scanning_werkzeug_server(app, flags)
+        server.serve_forever = partial(server.serve_forever, poll_interval=_POLL_S)
         servers.append(server)
         return server
 

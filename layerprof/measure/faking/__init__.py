@@ -39,7 +39,7 @@ from layerprof.measure.faking.generation import with_full_masks, without_early_e
 from layerprof.measure.faking.gradients import Gradients
 from layerprof.measure.faking.memo import ShapeMemo
 from layerprof.measure.faking.modes import FakeStep
-from layerprof.measure.faking.snapshot import afterwards_as_before, empty_caches_with
+from layerprof.measure.faking.snapshot import afterwards_as_before, afterwards_in_no_cache
 from layerprof.measure.faking.standing import put_stand_ins
 
 __all__ = ["one_count_at_a_time", "run_on_fakes"]
@@ -73,12 +73,11 @@ def run_on_fakes(call: Call, inputs: object, target: Target, paths: CallPaths, c
         MeasurementError: when it cannot run on fakes; the text names the layer, the op, the line and the remedy.
     """
     mode = FakeStep(KnownData(), ShapeMemo(), Doubles(), gradients := Gradients())
-    try:
-        with gradients.as_before():
+    with afterwards_in_no_cache(mode), gradients.as_before():
+        try:
             _run(call, inputs, target, mode, _Instruments(paths, counter))
-    finally:
-        mode.forget()
-        empty_caches_with(mode)
+        finally:
+            mode.forget()
 
 
 def _run(call: Call, inputs: object, target: Target, mode: FakeStep, instruments: _Instruments) -> None:

@@ -62,17 +62,41 @@ def afterwards_as_before(model: nn.Module) -> Iterator[None]:
             parameter.grad = gradient
 
 
-def empty_caches_with(mode: object) -> None:
-    """Empties the caches of functions (``functools.lru_cache``) in which fakes of the mode are."""
-    holders: list[object] = [one for one in gc.get_referrers(mode) if isinstance(one, dict) and "fake_mode" in one]
+@contextmanager
+def afterwards_in_no_cache(mode: object) -> Iterator[None]:
+    """The block of the step; afterwards the caches of functions in which fakes of the mode are left are empty.
+
+    The collector puts aside what was there before the step, so that a fake which is left is found among few things.
+    """
+    is_aside = gc.get_freeze_count() == 0  # otherwise the caller, or Python 3.12 itself, put things aside to stay there
+    if is_aside:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        is_left = any(isinstance(one, dict) and "fake_mode" in one for one in gc.get_referrers(mode))
+        if is_aside:
+            gc.unfreeze()
+        if is_left:
+            _empty_caches_with(mode)
+
+
+def _empty_caches_with(mode: object) -> None:
+    for one in gc.get_objects():
+        if type(one) is functools._lru_cache_wrapper and one.cache_info().currsize and _has_fake(one, mode):
+            one.cache_clear()
+
+
+def _has_fake(cache: object, mode: object) -> bool:
+    """Whether a fake of the mode is in the cache, or in containers in it."""
+    level, seen = gc.get_referents(cache), set[int]()
     for _ in range(_DEEPEST + 1):
-        if not holders:
-            return
-        referrers = [one for one in gc.get_referrers(*holders) if one is not holders]
-        for one in referrers:
-            if isinstance(one, functools._lru_cache_wrapper):
-                one.cache_clear()
-        holders = [one for one in referrers if type(one) in (dict, list, tuple) or isinstance(one, FakeTensor)]
+        if any(issubclass(type(one), FakeTensor) and one.fake_mode is mode for one in level):
+            return True
+        containers = [one for one in level if type(one) in (dict, list, tuple) and id(one) not in seen]
+        seen.update(map(id, containers))
+        level = gc.get_referents(*containers)
+    return False
 
 
 def _keepers(roots: Iterable[object]) -> Iterator[object]:

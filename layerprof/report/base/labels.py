@@ -133,9 +133,12 @@ class _Surroundings:
         reach = Box(left=x, bottom=y, width=0.0, height=0.0).grown(_REACH + max(size))
         near = [box for box in self.obstacles if box.overlap(reach) > 0.0]
         places = [Placed(box=box, anchor=anchor) for box in _boxes_around(anchor, size)]
-        costs = [self._cost(place, near) for place in places]
-        least = min(costs)
-        return least, places[costs.index(least)]
+        least, found = math.inf, places[0]
+        for place in places:
+            if _FAR * math.dist(*place.leader) < least:  # else it is too far already, whatever it covers
+                cost = self._cost(place, near)
+                least, found = (cost, place) if cost < least else (least, found)
+        return least, found
 
     def _cost(self, place: Placed, obstacles: Sequence[Box]) -> float:
         box, grown = place.box, place.box.grown(_MARGIN)

@@ -53,8 +53,8 @@ def wrapped(text: str, size: float, width: float, *, most_lines: int = _MOST_TIT
     """The text, inert, in lines of so many points; what does not go into the last line is cut with an ellipsis."""
     words, lines = shortened(text, _LONGEST_TEXT).split(" "), list[str]()
     while words and len(lines) < most_lines - 1:
-        starts = (" ".join(words[:most]) for most in range(1, len(words) + 1))
-        most = sum(1 for _ in itertools.takewhile(lambda start: width_of(start, size) <= width, starts))
+        counts = range(1, len(words) + 1)
+        most = bisect.bisect_right(counts, width, key=lambda count: width_of(" ".join(words[:count]), size))
         if not most:  # one word that is too long: it is cut where it stands
             break
         lines.append(" ".join(words[:most]))

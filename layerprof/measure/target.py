@@ -15,13 +15,12 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from layerprof.attribute import Unseen
+from layerprof.attribute import IN_COMPILED, Unseen
 from layerprof.errors import InputError
 from layerprof.instruments import Site
 from layerprof.measure.base import Target
 from layerprof.tree import LayerTree, StageRules, build_tree, wrapped_in
 
-_COMPILED = "no hook fires inside compiled code; profile the model before torch.compile for its layers' times"
 _SCRIPTED = "scripted modules take no hooks; profile the module before torch.jit.script"
 
 
@@ -57,7 +56,7 @@ def resolve(
     inner = unwrapped(model)
     tree = build_tree(inner, stages=stages)
     scripted = _Region(tree, _SCRIPTED)
-    compiled = _Region(tree, _COMPILED)
+    compiled = _Region(tree, IN_COMPILED)
     called_as = {**tree.compiled, **({} if model is inner else {0: model})}
     for index, module in enumerate(tree.modules):
         if isinstance(module, torch.jit.ScriptModule):

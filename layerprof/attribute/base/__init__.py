@@ -52,6 +52,7 @@ from layerprof.attribute.base.ops import (
     Samples,
 )
 from layerprof.attribute.base.passes import (
+    IN_COMPILED,
     WORK,
     EnergyPass,
     FlopsPass,
@@ -78,6 +79,7 @@ __all__ = [
     "BACKWARD_OF_NOBODY",
     "COMPUTE",
     "FIRST_MARK",
+    "IN_COMPILED",
     "KERNEL",
     "MEMCPY",
     "MEMORY",

@@ -34,6 +34,9 @@ def dtype_value(dtype: str) -> str:
     return f"flops in {dtype}"
 
 
+IN_COMPILED = "no hook fires inside compiled code; profile the model before torch.compile for its layers' times"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
     """Layers whose calls no hook of a pass can see, such as those inside compiled code.

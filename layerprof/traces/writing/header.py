@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from layerprof import __version__
+from layerprof.attribute import IN_COMPILED
 from layerprof.records import Environment, LayerProfile, Note
 from layerprof.texts import inert
 from layerprof.traces.base import HEADER_KEY, SCHEMA
 from layerprof.traces.writing.base import Event, FlopRates, Scene
 
 _SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters, which UTF-8 does not have
-_IN_COMPILED = "no hook fires inside compiled code; profile the model before torch.compile for its layers' times"
 
 
 def header_of(scene: Scene, rates: FlopRates) -> Event:
@@ -61,7 +61,7 @@ def _unseen(scene: Scene) -> Event:
         return {"layers": [], "scopes": []}
     seen = set(scene.tables.ranges["layer"].tolist())
     places = [place for place, layer in enumerate(profile.layers) if layer.total_s is None and place not in seen]
-    scopes = scopes or [(profile.layers[place].path, _IN_COMPILED) for place in places]
+    scopes = scopes or [(profile.layers[place].path, IN_COMPILED) for place in places]
     return {"layers": places, "scopes": [[_exact(scope), inert(text)] for scope, text in scopes]}
 
 
